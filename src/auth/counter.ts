@@ -1,0 +1,42 @@
+import type { Store } from '../store/store.ts'
+
+/**
+ * Ids that rise and are never given out twice, not even after a crash: they are reserved in durable blocks, and what is
+ * left of a block when the process ends is skipped.
+ */
+export class Counter {
+  readonly #store: Store
+  readonly #key: string
+  readonly #block: number
+  #next = 0
+  #end = 0
+  #reserving: Promise<void> | undefined
+
+  constructor(store: Store, key: string, block: number) {
+    this.#store = store
+    this.#key = key
+    this.#block = block
+  }
+
+  async next(): Promise<string> {
+    while (this.#next === this.#end) {
+      this.#reserving ??= this.#reserve().finally(() => {
+        this.#reserving = undefined
+      })
+      await this.#reserving
+    }
+    return String(this.#next++)
+  }
+
+  async #reserve(): Promise<void> {
+    for (;;) {
+      const stored = await this.#store.get(this.#key)
+      const first = stored === undefined ? 1 : Number(stored.value)
+      const step = { key: this.#key, expect: stored?.version ?? 0, write: String(first + this.#block) }
+      if (!(await this.#store.commit({ steps: [step] }))) continue // another node reserved at the same time
+      this.#next = first
+      this.#end = first + this.#block
+      return
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../store/clock.ts'
+import type { Step, Store } from '../store/store.ts'
+import type { Ledger } from './ledger.ts'
+import { lastAccessKey } from './records.ts'
+
+/** Steps of one write; more would hold up verification while they are encoded. */
+const CHUNK = 200
+
+/** When each token was last accepted. Kept in memory and written now and then, so that a verification writes nothing. */
+export class LastAccess {
+  readonly #store: Store
+  readonly #ledger: Ledger
+  readonly #clock: Clock
+  #pending = new Map<string, number>()
+  /** What a flush is writing: not pending any more, not readable yet. */
+  #writing = new Map<string, number>()
+  #flushing: Promise<void> = Promise.resolve()
+
+  constructor(store: Store, ledger: Ledger, clock: Clock) {
+    this.#store = store
+    this.#ledger = ledger
+    this.#clock = clock
+  }
+
+  touch(id: string): void {
+    this.#pending.set(id, this.#clock.now())
+  }
+
+  /** Milliseconds since 1970, or undefined if it was never used. */
+  async read(id: string): Promise<number | undefined> {
+    const recent = this.#pending.get(id) ?? this.#writing.get(id)
+    if (recent !== undefined) return recent
+    const stored = await this.#store.get(lastAccessKey(id))
+    return stored === undefined ? undefined : Number(stored.value)
+  }
+
+  /** Writes what has gathered. One flush at a time; a failed one keeps what it could not write. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.catch(() => {}).then(() => this.#write())
+    return this.#flushing
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = this.#pending
+    this.#pending = new Map()
+    try {
+      let steps: Step[] = []
+      for (const [id, at] of this.#writing) {
+        const key = lastAccessKey(id)
+        const stored = await this.#store.get(key)
+        // Forward only: neither an older process nor a corrected clock takes back what was seen.
+        if (stored === undefined || Number(stored.value) < at) steps.push({ key, write: String(at) })
+        if (steps.length < CHUNK) continue
+        await this.#ledger.note(steps)
+        await nextTurn()
+        steps = []
+      }
+      if (steps.length > 0) await this.#ledger.note(steps)
+      this.#writing = new Map()
+    } catch (error) {
+      this.#pending = new Map([...this.#writing, ...this.#pending])
+      throw error
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import type { Caller } from '../protocol/caller.ts'
+import { Failure } from '../protocol/failures.ts'
+import { CLOCK_MARK, type Clock } from '../store/clock.ts'
+import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
+import type { Actor } from './records.ts'
+
+/** What happened, for the audit log. Ids and names only; never a secret. */
+export interface AuditEvent {
+  readonly event: 'token.mint' | 'token.revoke' | 'token.sweep' | 'user.create'
+  readonly by: Actor
+  readonly [detail: string]: unknown
+}
+
+/** A decision: its state, its indexes and its audit line. They are committed together or not at all. */
+export interface Decision {
+  readonly steps: readonly Step[]
+  readonly audit: readonly AuditEvent[]
+  readonly signals?: readonly string[]
+}
+
+/** Where decisions become durable. Every commit carries the clock's mark, so that time never falls behind what was done. */
+export class Ledger {
+  readonly #store: Store
+  readonly #clock: Clock
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /** True: durable. False: somebody was faster; read again and decide anew. Throws `unavailable`. */
+  async commit({ steps, audit, signals }: Decision): Promise<boolean> {
+    const at = this.#clock.now()
+    return this.#write({
+      steps: [...steps, this.#mark()],
+      append: audit.map((event) => JSON.stringify({ at, ...event })),
+      ...(signals !== undefined && { signals }),
+    })
+  }
+
+  /** For what may be lost in a power cut: last access, and the mark itself. Never synced. */
+  async note(steps: readonly Step[]): Promise<void> {
+    await this.#write({ steps: [...steps, this.#mark()], lossy: true })
+  }
+
+  #mark(): Step {
+    return { key: CLOCK_MARK, write: String(this.#clock.believed()) }
+  }
+
+  async #write(commit: Commit): Promise<boolean> {
+    try {
+      return await this.#store.commit(commit)
+    } catch (error) {
+      throw storeFailure(error)
+    }
+  }
+}
+
+/** A store's error as a failure that a caller may see. */
+export function storeFailure(error: unknown): unknown {
+  if (error instanceof OutcomeUnknown) {
+    return new Failure(
+      'unavailable',
+      'The write failed and may or may not have happened: look before you try again.',
+      {
+        cause: error,
+      },
+    )
+  }
+  if (error instanceof Unavailable) {
+    return new Failure('unavailable', 'The store does not take this now: try again later.', { cause: error })
+  }
+  return error
+}
+
+export function actorOf(caller: Caller): Actor {
+  if (caller.kind === 'token') {
+    return { kind: 'token', token: caller.tokenId, user: caller.userId, address: caller.peer.address }
+  }
+  const { door, uid, pid } = caller.peer
+  return { kind: 'local', door, uid: uid ?? null, pid: pid ?? null }
+}

@@ -1,0 +1,88 @@
+import { createHmac, type KeyObject, randomFillSync } from 'node:crypto'
+import { inspect } from 'node:util'
+import { crc32 } from 'node:zlib'
+
+/**
+ * A text that must not be printed. Whatever logs, serialises or concatenates it gets `[secret]`; only reveal() gives the
+ * text, at the few places where a secret is handed to its owner.
+ */
+export class Secret {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  reveal(): string {
+    return this.#text
+  }
+
+  toString(): string {
+    return '[secret]'
+  }
+
+  toJSON(): string {
+    return '[secret]'
+  }
+
+  [inspect.custom](): string {
+    return '[secret]'
+  }
+}
+
+const PREFIX = 'pst_'
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const BODY_DIGITS = 43 // 62^43 > 2^256
+const CHECK_DIGITS = 6 // 62^6 > 2^32
+const LENGTH = PREFIX.length + BODY_DIGITS + CHECK_DIGITS
+const SHAPE = /^pst_[0-9A-Za-z]{49}$/
+
+// Random bytes are drawn in advance: a call for 32 costs as much as one for 4,096.
+const pool = Buffer.alloc(4096)
+let drawn = pool.length
+
+function randomBytes32(): Buffer {
+  if (drawn === pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  const bytes = Buffer.from(pool.subarray(drawn, drawn + 32))
+  pool.fill(0, drawn, drawn + 32) // a secret is in memory once
+  drawn += 32
+  return bytes
+}
+
+/** A new secret: `pst_`, 32 random bytes in base62, and a checksum by which garbage is told without touching the store. */
+export function mintSecret(): Secret {
+  return new Secret(printSecret(randomBytes32()))
+}
+
+/** 32 bytes as a secret's text. */
+export function printSecret(bytes: Uint8Array): string {
+  const body = PREFIX + base62(BigInt(`0x${Buffer.from(bytes).toString('hex')}`), BODY_DIGITS)
+  return body + checksum(body)
+}
+
+/** Whether a text could be a secret of ours at all. */
+export function isSecretShaped(text: string): boolean {
+  return text.length === LENGTH && SHAPE.test(text) && text.endsWith(checksum(text.slice(0, -CHECK_DIGITS)))
+}
+
+function checksum(body: string): string {
+  let text = ''
+  for (let rest = crc32(body); text.length < CHECK_DIGITS; rest = Math.floor(rest / 62)) {
+    text = DIGITS.charAt(rest % 62) + text
+  }
+  return text
+}
+
+function base62(value: bigint, width: number): string {
+  let text = ''
+  for (let rest = value; rest > 0n; rest /= 62n) text = DIGITS.charAt(Number(rest % 62n)) + text
+  return text.padStart(width, '0')
+}
+
+/** What is stored in place of a secret: HMAC-SHA-256 under the pepper, in base64url. */
+export function hashSecret(pepper: KeyObject, text: string): string {
+  return createHmac('sha256', pepper).update(text).digest('base64url')
+}

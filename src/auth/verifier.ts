@@ -1,0 +1,94 @@
+import type { KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../store/clock.ts'
+import type { Entry, Feed, Store } from '../store/store.ts'
+import { storeFailure } from './ledger.ts'
+import { decodeSignal, secretKey, type TokenRecord, type UserRecord } from './records.ts'
+import { hashSecret, isSecretShaped } from './secret.ts'
+import type { Users } from './users.ts'
+
+/** A token that was found, as long as nothing is known to have changed about it. */
+export interface Live {
+  readonly record: TokenRecord
+  /** Set by a signal or an eviction: whoever still holds this must verify anew. */
+  stale: boolean
+}
+
+/** A live token and its owner. */
+export interface Verified {
+  readonly live: Live
+  readonly user: UserRecord
+}
+
+/**
+ * Verification: from a secret's text to the live token it belongs to. Zero store reads for a cached token, one otherwise,
+ * and never a write. Expiry and the owner's state are compared at every use; only the record is cached.
+ */
+export class Verifier implements Feed {
+  readonly #store: Store
+  readonly #pepper: KeyObject
+  readonly #clock: Clock
+  readonly #users: Users
+  readonly #cache: LRUCache<string, Live>
+  /** Counts signals, by which a read knows that it was overtaken. */
+  #heard = 0
+
+  constructor(parts: { store: Store; pepper: KeyObject; clock: Clock; users: Users; cacheSize: number }) {
+    this.#store = parts.store
+    this.#pepper = parts.pepper
+    this.#clock = parts.clock
+    this.#users = parts.users
+    this.#cache = new LRUCache({
+      max: parts.cacheSize,
+      dispose: (live) => {
+        live.stale = true
+      },
+    })
+    parts.store.subscribe(this)
+  }
+
+  /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
+  async verify(secret: string): Promise<Verified | undefined> {
+    if (!isSecretShaped(secret)) return undefined
+    const hash = hashSecret(this.#pepper, secret)
+    const live = this.#cache.get(hash) ?? (await this.#load(hash))
+    return live === undefined ? undefined : this.check(live)
+  }
+
+  /** The same question for a token found before; cheap enough for every message of a connection. */
+  check(live: Live): Verified | undefined {
+    const { status, expires, user: owner } = live.record
+    if (live.stale || status !== 'enabled') return undefined
+    if (expires !== null && this.#clock.now() >= expires) return undefined
+    const user = this.#users.find(owner)
+    return user?.status === 'enabled' ? { live, user } : undefined
+  }
+
+  async #load(hash: string): Promise<Live | undefined> {
+    const heard = this.#heard
+    const entry = await this.#read(secretKey(hash))
+    if (entry === undefined) return undefined
+    const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
+    // What was read before a signal may be what the signal is about.
+    if (heard === this.#heard) this.#cache.set(hash, live)
+    return live
+  }
+
+  async #read(key: string): Promise<Entry | undefined> {
+    try {
+      return await this.#store.get(key)
+    } catch (error) {
+      throw storeFailure(error)
+    }
+  }
+
+  signal(payload: string): void {
+    this.#heard++
+    for (const hash of decodeSignal(payload).hashes) this.#cache.delete(hash)
+  }
+
+  reset(): void {
+    this.#heard++
+    this.#cache.clear()
+  }
+}

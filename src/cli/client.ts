@@ -1,0 +1,105 @@
+import { request } from 'node:http'
+import { JSONRPCClient, type JSONRPCResponse } from 'json-rpc-2.0'
+import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import type { Params } from '../protocol/jsonrpc.ts'
+
+/** How long an answer may take, in milliseconds. */
+const TIMEOUT_MS = 30_000
+
+/** Calls the daemon over its Unix socket, one HTTP request a call. */
+export class Client {
+  readonly #socket: string
+  readonly #rpc: JSONRPCClient<{ token: string | undefined }>
+
+  constructor(socket: string) {
+    this.#socket = socket
+    this.#rpc = new JSONRPCClient(async (payload, { token }) => {
+      this.#rpc.receive(await this.#post(JSON.stringify(payload), token))
+    })
+  }
+
+  /** The result; throws Complaint with what the daemon said. */
+  async call(method: string, params: Params | undefined, token: string | undefined): Promise<unknown> {
+    const request = { jsonrpc: '2.0' as const, id: 1, method, ...(params !== undefined && { params }) }
+    const { result, error } = await this.#rpc.requestAdvanced(request, { token })
+    if (error === undefined) return result
+    throw new Complaint(
+      `${method}: ${error.message} ${typeof error.data === 'string' ? error.data : ''}`.trimEnd(),
+      hintFor(error.code, token),
+    )
+  }
+
+  #post(body: string, token: string | undefined): Promise<JSONRPCResponse> {
+    return new Promise((resolve, reject) => {
+      const headers = {
+        'Content-Type': 'application/json',
+        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      }
+      const req = request({
+        socketPath: this.#socket,
+        path: '/api/',
+        method: 'POST',
+        headers,
+        timeout: TIMEOUT_MS,
+      })
+      req.on('response', (res) => {
+        const chunks: Buffer[] = []
+        res.on('data', (chunk: Buffer) => chunks.push(chunk))
+        res.on('error', (error) => reject(this.#unreachable(error)))
+        res.on('end', () => resolve(this.#parse(Buffer.concat(chunks).toString('utf8'))))
+      })
+      req.on('timeout', () => req.destroy(new Error('no answer in time')))
+      req.on('error', (error) => reject(this.#unreachable(error)))
+      req.end(body)
+    })
+  }
+
+  #parse(text: string): JSONRPCResponse {
+    try {
+      // A refusal of HTTP itself (an oversized body, say) has no id, and the client would wait for the one it sent.
+      return { ...(JSON.parse(text) as JSONRPCResponse), id: 1 }
+    } catch (cause) {
+      throw new Complaint(`what answers on ${this.#socket} does not speak JSON-RPC`, undefined, { cause })
+    }
+  }
+
+  #unreachable(error: Error): Complaint {
+    const hint =
+      codeOf(error) === 'EACCES'
+        ? 'ask the operator to let you open the socket'
+        : 'start the daemon with "postern serve", or name its socket with --socket'
+    return new Complaint(`cannot reach the daemon on ${this.#socket}: ${inWords(error)}`, hint, {
+      cause: error,
+    })
+  }
+}
+
+function hintFor(code: number, token: string | undefined): string | undefined {
+  if (code !== -32001) return undefined
+  return token === undefined
+    ? 'set POSTERN_TOKEN, or name a file with --token-file'
+    : 'mint another: postern mint --ttl 1h'
+}
+
+/**
+ * Runs with the given token, or with one of a minute that is minted for the purpose and revoked at the end.
+ * `purpose` describes it in the audit log.
+ */
+export async function withToken<T>(
+  client: Client,
+  given: string | undefined,
+  purpose: string,
+  work: (token: string) => Promise<T>,
+): Promise<T> {
+  if (given !== undefined) return work(given)
+  const minted = (await client.call(
+    'Auth.CreateApiToken',
+    { ttl: 60, description: purpose },
+    undefined,
+  )) as string
+  try {
+    return await work(minted)
+  } finally {
+    await client.call('Auth.RevokeApiToken', undefined, minted)
+  }
+}

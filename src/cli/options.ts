@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { type Config, loadConfig } from '../config.ts'
+import { Complaint, inWords } from '../protocol/complaint.ts'
+import { parseDuration } from '../units.ts'
+
+export interface SocketOption {
+  socket?: string
+  config?: string
+}
+
+export interface TokenOption {
+  tokenFile?: string
+}
+
+/** Every command that talks to the daemon takes these. */
+export function withSocket(command: Command): Command {
+  return command
+    .option('--socket <path>', "the daemon's Unix socket (or $POSTERN_SOCKET)")
+    .option('--config <file>', 'configuration file (or $POSTERN_CONFIG)')
+}
+
+export function withTokenFile(command: Command): Command {
+  return command.option('--token-file <file>', 'file with the token to call with (or $POSTERN_TOKEN)')
+}
+
+export function socketOf(options: SocketOption): string {
+  return configOf(options).listen.socket
+}
+
+export function configOf({ socket, config }: SocketOption): Config {
+  return loadConfig({ ...(socket !== undefined && { socket }), ...(config !== undefined && { config }) })
+    .config
+}
+
+/** From a file or the environment, never from the command line, which everybody can see in ps. */
+export function tokenOf({ tokenFile }: TokenOption): string | undefined {
+  if (tokenFile === undefined) return process.env.POSTERN_TOKEN?.trim() || undefined
+  try {
+    return readFileSync(tokenFile, 'utf8').trim()
+  } catch (error) {
+    throw new Complaint(`cannot read the token file ${tokenFile}: ${inWords(error)}`, undefined, {
+      cause: error,
+    })
+  }
+}
+
+/** `1h`, `30m`, `7d`, a number of seconds, or `never` → seconds, 0 being without end. */
+export function readTtl(text: string): number {
+  if (text === 'never') return 0
+  const milliseconds = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : parseDuration(text)
+  if (milliseconds !== undefined && milliseconds % 1000 === 0 && milliseconds / 1000 <= 4_294_967_295)
+    return milliseconds / 1000
+  throw new Complaint(
+    `--ttl ${text}: not a lifetime`,
+    'write 90s, 30m, 1h, 7d, a number of seconds, or never',
+    { exitCode: 2 },
+  )
+}

@@ -1,0 +1,41 @@
+import { Command, type OutputConfiguration } from 'commander'
+import { readVersion } from '../version.ts'
+import { auditCommand } from './audit.ts'
+import { callCommand } from './call.ts'
+import { configCommand } from './config.ts'
+import { mintCommand } from './mint.ts'
+import { serveCommand } from './serve.ts'
+import { statusCommand } from './status.ts'
+
+/** The `postern` command: one file of cli/ for each command below it. */
+export function createProgram(): Command {
+  const program = new Command('postern')
+    .description(
+      'The token gate of a host: whoever is inside may mint a token; everybody else must show one.',
+    )
+    .version(readVersion())
+    .showHelpAfterError('hint: postern --help lists what there is')
+  for (const command of [
+    serveCommand(),
+    mintCommand(),
+    callCommand(),
+    statusCommand(),
+    auditCommand(),
+    configCommand(),
+  ]) {
+    program.addCommand(command)
+  }
+  return settle(program)
+}
+
+const OUTPUT: OutputConfiguration = {
+  outputError: (text, write) =>
+    write(text.replace(/^error: /, 'postern: ').replace(/\n?\((Did you mean .*)\)/, '\nhint: $1')),
+}
+
+/** Usage errors are thrown, so that there is one place that ends the process. */
+function settle(command: Command): Command {
+  command.exitOverride().configureOutput(OUTPUT)
+  command.commands.forEach(settle)
+  return command
+}

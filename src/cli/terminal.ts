@@ -1,0 +1,51 @@
+import { CommanderError } from 'commander'
+import { Complaint } from '../protocol/complaint.ts'
+
+/** Everything the command prints on stdout. */
+export function print(text: string): void {
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+}
+
+/** A value for programs; indented for people. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined))
+}
+
+/** Whether to print for programs: asked for, or nobody is looking. */
+export function wantsJson({ json = false }: { json?: boolean }): boolean {
+  return json || !process.stdout.isTTY
+}
+
+/** Rows in columns. Control characters are escaped: a name must not write to the operator's terminal. */
+export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const cells = [head, ...rows].map((row) => row.map(printable))
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)))
+  for (const row of cells)
+    print(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+}
+
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
+    return `\\u{${char.codePointAt(0)?.toString(16)}}`
+  })
+}
+
+/** An error on stderr as `postern: what is wrong` and `hint: what to do`. Returns the exit code. */
+export function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2 // commander has printed it already
+  const { message, hint, exitCode } = error instanceof Complaint ? error : unforeseen(error)
+  process.stderr.write(
+    `postern: ${printable(message)}\n${hint === undefined ? '' : `hint: ${printable(hint)}\n`}`,
+  )
+  return exitCode
+}
+
+function unforeseen(error: unknown): { message: string; hint: string | undefined; exitCode: number } {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { message: `unexpected error: ${message}`, hint: undefined, exitCode: 1 }
+}

@@ -1,0 +1,235 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parse as parseToml, TomlError } from 'smol-toml'
+import { Complaint, codeOf, inWords } from './protocol/complaint.ts'
+import * as settings from './settings.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const reloads = { reloads: true }
+
+/** Every key of the configuration with its default. Where a place depends on who starts the daemon, the default is empty here. */
+const SCHEMA = {
+  listen: {
+    socket: settings.path(''),
+    socket_mode: settings.fileMode(0o660),
+    socket_group: settings.optionalName(undefined),
+    port: settings.port(8377),
+  },
+  limits: {
+    body: settings.size(1024 ** 2, reloads),
+    depth: settings.count(64, reloads),
+    batch: settings.count(1000, reloads),
+    headers: settings.size(16 * 1024),
+    connections: settings.count(10_000, reloads),
+    connections_per_address: settings.count(256, reloads),
+    in_flight: settings.count(256, reloads),
+    header_timeout: settings.timeLimit(10_000),
+    body_timeout: settings.timeLimit(30_000),
+    idle: settings.timeLimit(120_000),
+    frame: settings.size(1024 ** 2),
+  },
+  tokens: {
+    retain_expired: settings.duration(7 * 86_400_000, reloads),
+    last_access_flush: settings.timeLimit(5_000),
+    cache: settings.count(100_000),
+  },
+} satisfies settings.Schema
+
+type Values = settings.ValuesOf<typeof SCHEMA>
+
+export interface Config extends Values {
+  readonly stateDir: string
+  /** systemd's credentials directory, where there is one. */
+  readonly credentialsDir: string | undefined
+}
+
+/** Where a value came from. */
+export type Source = 'default' | 'file' | 'environment' | 'flag'
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** By `section.key`, and `state_dir`. */
+  readonly sources: ReadonlyMap<string, Source>
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+}
+
+/** What the command line can set. */
+export interface Flags {
+  readonly config?: string
+  readonly stateDir?: string
+  readonly socket?: string
+  readonly port?: string
+}
+
+/** Flag over environment over file over default. Throws Complaint, which names the key and where it stands. */
+export function loadConfig(flags: Flags, env: Environment = process.env): LoadedConfig {
+  const file = readFile(flags.config ?? env.POSTERN_CONFIG, env)
+  const sources = new Map<string, Source>()
+  const given = { ...fromFile(file), ...fromEnvironment(env), ...fromFlags(flags) }
+  const stateDir = flags.stateDir ?? env.POSTERN_STATE_DIR
+  sources.set('state_dir', flags.stateDir ? 'flag' : env.POSTERN_STATE_DIR ? 'environment' : 'default')
+  const state = resolve(stateDir || defaultStateDir(env))
+  const sections = Object.entries(SCHEMA).map(([section, keys]) => {
+    const values = Object.entries(keys).map(([key, setting]) => {
+      const name = `${section}.${key}`
+      const value = given[name]
+      sources.set(name, value?.source ?? 'default')
+      return [
+        key,
+        value === undefined ? setting.fallback : read(name, setting as settings.Setting<unknown>, value),
+      ]
+    })
+    return [section, Object.fromEntries(values)]
+  })
+  const values = Object.fromEntries(sections) as Values
+  const socket = resolve(values.listen.socket || defaultSocket(env, state))
+  const config = {
+    ...values,
+    listen: { ...values.listen, socket },
+    stateDir: state,
+    credentialsDir: env.CREDENTIALS_DIRECTORY,
+  }
+  return { config: deepFreeze(config), sources, file: file?.path }
+}
+
+interface Given {
+  readonly value: unknown
+  readonly source: Source
+  /** For complaints: a file, a variable, a flag. */
+  readonly where: string
+}
+
+function read(name: string, setting: settings.Setting<unknown>, { value, source, where }: Given): unknown {
+  const parsed = setting.parse(value)
+  if (parsed !== undefined) return parsed
+  const what = source === 'file' ? `${where}: ${name}` : where
+  const exitCode = source === 'flag' ? 2 : 1
+  throw new Complaint(`${what} is ${JSON.stringify(value)}, which is not ${setting.expects}`, undefined, {
+    exitCode,
+  })
+}
+
+interface ConfigFile {
+  readonly path: string
+  readonly content: Record<string, unknown>
+}
+
+/** The file that was named, or the first of the usual ones that is there. */
+function readFile(named: string | undefined, env: Environment): ConfigFile | undefined {
+  if (named !== undefined) return parseFile(named, true)
+  const home = env.XDG_CONFIG_HOME || join(homedir(), '.config')
+  return parseFile('/etc/postern/postern.toml', false) ?? parseFile(join(home, 'postern/postern.toml'), false)
+}
+
+function parseFile(path: string, named: boolean): ConfigFile | undefined {
+  try {
+    return { path, content: parseToml(readFileSync(path, 'utf8')) }
+  } catch (error) {
+    if (error instanceof TomlError) {
+      throw new Complaint(
+        `${path}: line ${error.line}, column ${error.column} is not valid TOML`,
+        undefined,
+        { cause: error },
+      )
+    }
+    // Another user's configuration is not for us; one that was asked for must be readable.
+    if (!named && ['ENOENT', 'EACCES', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
+    throw new Complaint(`cannot read the configuration ${path}: ${inWords(error)}`, undefined, {
+      cause: error,
+    })
+  }
+}
+
+function fromFile(file: ConfigFile | undefined): Record<string, Given> {
+  const given: Record<string, Given> = {}
+  if (file === undefined) return given
+  for (const [section, content] of Object.entries(file.content)) {
+    const keys = sectionOf(section, file.path)
+    if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+      throw new Complaint(`${file.path}: ${section} is a section`, `write [${section}] and its keys below`)
+    }
+    for (const [key, value] of Object.entries(content)) {
+      if (!Object.hasOwn(keys, key))
+        throw settings.unknownName('key', `${section}.${key}`, ALL_KEYS, file.path)
+      given[`${section}.${key}`] = { value, source: 'file', where: file.path }
+    }
+  }
+  return given
+}
+
+const ALL_KEYS = Object.entries(SCHEMA).flatMap(([section, keys]) =>
+  Object.keys(keys).map((key) => `${section}.${key}`),
+)
+
+function sectionOf(name: string, where: string): object {
+  if (Object.hasOwn(SCHEMA, name)) return SCHEMA[name as keyof typeof SCHEMA]
+  throw settings.unknownName(
+    'section',
+    `[${name}]`,
+    Object.keys(SCHEMA).map((section) => `[${section}]`),
+    where,
+  )
+}
+
+/** `POSTERN_LIMITS_BODY` and so on; `POSTERN_SOCKET` and `POSTERN_PORT` for short. */
+function fromEnvironment(env: Environment): Record<string, Given> {
+  const given: Record<string, Given> = {}
+  const names = new Map(ALL_KEYS.map((key) => [`POSTERN_${key.replace('.', '_').toUpperCase()}`, key]))
+  names.set('POSTERN_SOCKET', 'listen.socket').set('POSTERN_PORT', 'listen.port')
+  for (const [variable, value] of Object.entries(env)) {
+    const key = names.get(variable)
+    if (key !== undefined) given[key] = { value, source: 'environment', where: `$${variable}` }
+    else if (/^POSTERN_(LISTEN|LIMITS|TOKENS)_/.test(variable)) {
+      throw settings.unknownName('variable', variable, [...names.keys()], 'environment')
+    }
+  }
+  return given
+}
+
+function fromFlags({ socket, port }: Flags): Record<string, Given> {
+  return {
+    ...(socket !== undefined && { 'listen.socket': { value: socket, source: 'flag', where: '--socket' } }),
+    ...(port !== undefined && { 'listen.port': { value: port, source: 'flag', where: '--port' } }),
+  }
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+function defaultStateDir(env: Environment): string {
+  // systemd names several directories with colons in between; ours is the first.
+  if (env.STATE_DIRECTORY) return env.STATE_DIRECTORY.split(':')[0] as string
+  return isRoot()
+    ? '/var/lib/postern'
+    : join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'postern')
+}
+
+function defaultSocket(env: Environment, stateDir: string): string {
+  if (isRoot()) return '/run/postern/postern.sock'
+  return env.XDG_RUNTIME_DIR
+    ? join(env.XDG_RUNTIME_DIR, 'postern/postern.sock')
+    : join(stateDir, 'postern.sock')
+}
+
+/** Keys whose value differs, by whether a running daemon takes them over. */
+export function changedKeys(before: Config, after: Config): { reloaded: string[]; needRestart: string[] } {
+  const changed = { reloaded: [] as string[], needRestart: [] as string[] }
+  for (const [section, keys] of Object.entries(SCHEMA)) {
+    for (const [key, { reloads }] of Object.entries(keys)) {
+      const [old, now] = [before, after].map(
+        (config) => (config as unknown as Record<string, Record<string, unknown>>)[section]?.[key],
+      )
+      if (old !== now) (reloads ? changed.reloaded : changed.needRestart).push(`${section}.${key}`)
+    }
+  }
+  return changed
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  return Object.freeze(value)
+}

@@ -1,0 +1,109 @@
+import type { TokenRecord } from '../auth/records.ts'
+import type { TokenCaller } from '../protocol/caller.ts'
+import { Failure } from '../protocol/failures.ts'
+import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
+import { method, type Services } from './method.ts'
+
+const MAX_TTL = 4_294_967_295
+
+/** Times are seconds since 1970 with milliseconds as decimals (RFC 7519's NumericDate); null: never. */
+const TIME = { type: ['number', 'null'] } as const
+
+export interface WhoAmI {
+  tokenid: string
+  name: string
+  user: { userid: string; username: string }
+  type: string
+  scopes: readonly string[]
+  created: number
+  expires: number | null
+  last_access: number | null
+}
+
+export const createApiToken = method({
+  name: 'Auth.CreateApiToken',
+  summary: 'Mint a token. Only for callers on this host; a credential is neither needed nor looked at.',
+  access: 'local',
+  effect: 'write',
+  params: object({
+    ttl: described(integer({ min: 0, max: MAX_TTL }), 'Lifetime in seconds; 0: without end.'),
+    name: optional(
+      described(text({ min: 1, max: 64 }), 'Unique among the tokens of its user; made up where left out.'),
+    ),
+    description: optional(described(text({ max: 65_535 }), 'For people.')),
+    replace: optional(described(boolean(), 'Revoke the token that has this name now, in the same commit.')),
+  }),
+  result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
+  async handler(params, caller, { tokens }) {
+    const { secret } = await tokens.mint(params, caller)
+    return secret.reveal()
+  },
+})
+
+export const whoAmI = method({
+  name: 'Auth.WhoAmI',
+  summary: 'The token that makes this call, and its user.',
+  access: 'user',
+  effect: 'read',
+  params: object({}),
+  result: shape<WhoAmI>({
+    type: 'object',
+    properties: {
+      tokenid: { type: 'string' },
+      name: { type: 'string' },
+      user: { type: 'object', properties: { userid: { type: 'string' }, username: { type: 'string' } } },
+      type: { enum: ['user', 'admin', 'superadmin'] },
+      scopes: { type: 'array', items: { type: 'string' } },
+      created: { type: 'number', description: 'Seconds since 1970, with milliseconds as decimals.' },
+      expires: { ...TIME, description: 'Likewise; null: never.' },
+      last_access: { ...TIME, description: 'Likewise.' },
+    },
+  }),
+  async handler(_params, caller, services) {
+    const record = await services.tokens.find(caller.tokenId)
+    const user = services.users.find(caller.userId)
+    if (record === undefined || user === undefined) throw new Failure('unauthenticated') // gone since it was verified
+    return {
+      tokenid: record.id,
+      name: record.name,
+      user: { userid: user.id, username: user.username },
+      type: user.type,
+      scopes: record.scopes,
+      created: seconds(record.created),
+      expires: record.expires === null ? null : seconds(record.expires),
+      last_access: await lastAccess(record, services),
+    }
+  },
+})
+
+export const revokeApiToken = method({
+  name: 'Auth.RevokeApiToken',
+  summary:
+    "End a token at once: one's own (the calling one where no id is given), or anybody's for a superadmin.",
+  access: 'user',
+  effect: 'write',
+  params: object({ tokenid: optional(described(id(), 'Left out: the token that makes this call.')) }),
+  result: shape<boolean>({ const: true, description: 'Given again for a token that is revoked already.' }),
+  async handler({ tokenid = undefined }, caller, { tokens }) {
+    const target = tokenid ?? caller.tokenId
+    await refuseForeign(target, caller, tokens)
+    await tokens.revoke(target, caller, target === caller.tokenId ? 'by itself' : 'by request')
+    return true
+  },
+})
+
+/** Unknown and forbidden ids are answered alike, so that nobody can find out which ids exist. */
+async function refuseForeign(target: string, caller: TokenCaller, tokens: Services['tokens']): Promise<void> {
+  const record = await tokens.find(target)
+  if (record?.user === caller.userId || (record !== undefined && caller.userType === 'superadmin')) return
+  throw new Failure('refused_object', 'No permissions to referred object or it does not exist!')
+}
+
+async function lastAccess(record: TokenRecord, services: Services): Promise<number | null> {
+  const at = await services.lastAccess.read(record.id)
+  return at === undefined ? null : seconds(at)
+}
+
+function seconds(milliseconds: number): number {
+  return milliseconds / 1000
+}

@@ -1,0 +1,79 @@
+import type { AuditLog } from '../auth/audit-log.ts'
+import type { LastAccess } from '../auth/last-access.ts'
+import type { Tokens } from '../auth/tokens.ts'
+import type { Users } from '../auth/users.ts'
+import type { LocalCaller, TokenCaller, UserType } from '../protocol/caller.ts'
+import type { Params } from '../protocol/jsonrpc.ts'
+import { invalidParameter, type Schema } from '../protocol/schema.ts'
+
+/** Who may call: an operator the kernel vouches for, or the least user type whose token may. Nothing is public. */
+export type Access = 'local' | UserType
+
+/** What handlers work with. */
+export interface Services {
+  readonly tokens: Tokens
+  readonly users: Users
+  readonly lastAccess: LastAccess
+  readonly audit: AuditLog
+  readonly daemon: DaemonFacts
+  readonly methods: readonly Method[]
+}
+
+/** What the daemon knows about itself. */
+export interface DaemonFacts {
+  readonly version: string
+  readonly backend: string
+  /** Seconds. */
+  uptime(): number
+  writable(): boolean
+  connections(): number
+}
+
+type ParamsSchema<P> = Schema<P> & { readonly fields: Readonly<Record<string, unknown>> }
+
+/** One row of the table: everything there is to know about a method. Dispatch, documents and the command line read it. */
+export interface Method {
+  readonly name: string
+  readonly summary: string
+  readonly access: Access
+  /** `write` is audited in the commit of its change, `read` is not. */
+  readonly effect: 'read' | 'write'
+  readonly params: ParamsSchema<unknown>
+  readonly result: Schema<unknown>
+  /** Reads the parameters and runs. The caller has been admitted by dispatch. */
+  run(params: Params | undefined, caller: LocalCaller | TokenCaller, services: Services): Promise<unknown>
+}
+
+interface Row<A extends Access, P, R> {
+  readonly name: string
+  readonly summary: string
+  readonly access: A
+  readonly effect: 'read' | 'write'
+  readonly params: ParamsSchema<P>
+  readonly result: Schema<R>
+  readonly handler: (
+    params: P,
+    caller: A extends 'local' ? LocalCaller : TokenCaller,
+    services: Services,
+  ) => R | Promise<R>
+}
+
+/** A row with its types checked: parameters and result are drawn from the schemas, the caller from the access. */
+export function method<A extends Access, P, R>({ handler, ...row }: Row<A, P, R>): Method {
+  return {
+    ...row,
+    async run(params, caller, services) {
+      type Admitted = Parameters<typeof handler>[1]
+      return handler(row.params.read(byName(params, row.params), '/'), caller as Admitted, services)
+    },
+  }
+}
+
+/** Parameters by position become parameters by name, in the order of the row (JSON-RPC 2.0 section 4.2). */
+function byName(params: Params | undefined, schema: ParamsSchema<unknown>): unknown {
+  if (params === undefined) return {}
+  if (!Array.isArray(params)) return params
+  const names = Object.keys(schema.fields)
+  if (params.length > names.length) throw invalidParameter('/', `unexpected parameter "${names.length + 1}"`)
+  return Object.fromEntries(params.map((value, index) => [names[index], value]))
+}

@@ -1,0 +1,68 @@
+import { object, shape } from '../protocol/schema.ts'
+import { method } from './method.ts'
+import { describeApi, type OpenRpcDocument } from './openrpc.ts'
+
+export interface SystemInfo {
+  name: 'postern'
+  version: string
+  uptime: number
+  store: { backend: string; writable: boolean }
+  counts: { users: number; tokens: number; tokens_complete: boolean; connections: number }
+}
+
+export const systemInfo = method({
+  name: 'system.info',
+  summary: 'Version, uptime, store and counts.',
+  access: 'user',
+  effect: 'read',
+  params: object({}),
+  result: shape<SystemInfo>({
+    type: 'object',
+    properties: {
+      name: { const: 'postern' },
+      version: { type: 'string' },
+      uptime: { type: 'number', description: 'Seconds.' },
+      store: { type: 'object', properties: { backend: { type: 'string' }, writable: { type: 'boolean' } } },
+      counts: {
+        type: 'object',
+        properties: {
+          users: { type: 'integer' },
+          tokens: {
+            type: 'integer',
+            description: 'Stored tokens, ended ones that are not swept yet included.',
+          },
+          tokens_complete: {
+            type: 'boolean',
+            description: 'False: there are more; counting stops at 100,000.',
+          },
+          connections: { type: 'integer', description: 'Open now, on all doors.' },
+        },
+      },
+    },
+  }),
+  async handler(_params, _caller, { daemon, users, tokens }) {
+    const { count, complete } = await tokens.count()
+    return {
+      name: 'postern',
+      version: daemon.version,
+      uptime: daemon.uptime(),
+      store: { backend: daemon.backend, writable: daemon.writable() },
+      counts: {
+        users: users.count,
+        tokens: count,
+        tokens_complete: complete,
+        connections: daemon.connections(),
+      },
+    }
+  },
+})
+
+export const rpcDiscover = method({
+  name: 'rpc.discover',
+  summary: 'What may be asked here: an OpenRPC 1.3 document drawn from the table of methods.',
+  access: 'user',
+  effect: 'read',
+  params: object({}),
+  result: shape<OpenRpcDocument>({ type: 'object', description: 'https://spec.open-rpc.org' }),
+  handler: (_params, _caller, { methods, daemon }) => describeApi(methods, daemon.version),
+})

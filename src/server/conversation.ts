@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net'
+import type { Exchange } from './exchange.ts'
+import type { Current, Limits } from './limits.ts'
+import type { Origin } from './origin.ts'
+
+/** What a transport does for its conversation. */
+export interface Transport {
+  /** The connection underneath, for back pressure. */
+  readonly socket: Socket
+  /** Sends answers that came about in one turn of the event loop. */
+  deliver(answers: readonly string[]): void
+  pause(): void
+  resume(): void
+}
+
+/**
+ * Many calls on one connection, answered as they complete. No more than `in_flight` run at a time, and none is begun
+ * while the other side does not read its answers; what has arrived by then waits, and nothing more is read.
+ */
+export class Conversation {
+  readonly #exchange: Exchange
+  readonly #origin: Origin
+  readonly #limits: Current<Limits>
+  readonly #transport: Transport
+  readonly #waiting: string[] = []
+  #answers: string[] = []
+  #paused = false
+  #input: 'open' | 'ended' = 'open'
+  #onDone: (() => void) | undefined
+
+  constructor(exchange: Exchange, origin: Origin, limits: Current<Limits>, transport: Transport) {
+    this.#exchange = exchange
+    this.#origin = origin
+    this.#limits = limits
+    this.#transport = transport
+  }
+
+  /** A message has arrived. */
+  receive(text: string): void {
+    if (this.#input === 'ended') return
+    if (this.#busy()) {
+      this.#waiting.push(text)
+      this.#pause()
+    } else void this.#run(text)
+  }
+
+  /** Calls back when all that was begun is answered and handed over. `drop`: what has not begun never will. */
+  end(onDone: () => void, { drop }: { drop: boolean }): void {
+    if (drop) this.#waiting.length = 0
+    this.#input = 'ended'
+    this.#onDone = onDone
+    this.#checkDone()
+  }
+
+  get idle(): boolean {
+    return this.#origin.connection.inFlight === 0 && this.#waiting.length === 0 && this.#answers.length === 0
+  }
+
+  #busy(): boolean {
+    return (
+      this.#origin.connection.inFlight >= this.#limits().in_flight || this.#transport.socket.writableNeedDrain
+    )
+  }
+
+  async #run(text: string): Promise<void> {
+    this.#origin.connection.inFlight++
+    const { body } = await this.#exchange.answer(text, this.#origin)
+    this.#origin.connection.inFlight--
+    if (body !== undefined) this.say(body)
+    this.#proceed()
+  }
+
+  /** Sends a text. Those of one turn go out together: one system call instead of one each. */
+  say(text: string): void {
+    this.#answers.push(text)
+    if (this.#answers.length === 1) setImmediate(() => this.#deliver())
+  }
+
+  #deliver(): void {
+    const answers = this.#answers
+    this.#answers = []
+    const { socket } = this.#transport
+    if (socket.writable) this.#transport.deliver(answers)
+    if (socket.writableNeedDrain) {
+      this.#pause()
+      socket.once('drain', () => this.#proceed())
+    }
+    this.#checkDone()
+  }
+
+  #proceed(): void {
+    while (this.#waiting.length > 0 && !this.#busy()) void this.#run(this.#waiting.shift() as string)
+    if (this.#paused && this.#waiting.length === 0 && !this.#busy()) {
+      this.#paused = false
+      this.#transport.resume()
+    }
+    this.#checkDone()
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#transport.pause()
+  }
+
+  #checkDone(): void {
+    if (this.#input === 'open' || !this.idle) return
+    const onDone = this.#onDone
+    this.#onDone = undefined
+    onDone?.()
+  }
+}

@@ -1,0 +1,91 @@
+import type { Logger } from 'pino'
+import type { LastAccess } from '../auth/last-access.ts'
+import type { Verified, Verifier } from '../auth/verifier.ts'
+import type { Access } from '../methods/method.ts'
+import { type Caller, type LocalCaller, RANK, type TokenCaller, type UserType } from '../protocol/caller.ts'
+import { Failure } from '../protocol/failures.ts'
+import type { Connection, Origin } from './origin.ts'
+
+/** From origin and credential to a caller who may call the row, or a refusal. Done for every call anew. */
+export class Identification {
+  readonly #verifier: Verifier
+  readonly #lastAccess: LastAccess
+  readonly #log: Logger
+
+  constructor(verifier: Verifier, lastAccess: LastAccess, log: Logger) {
+    this.#verifier = verifier
+    this.#lastAccess = lastAccess
+    this.#log = log
+  }
+
+  /** `token`: the call's own `Token` member. Throws `unauthenticated`, `forbidden`, `unavailable`. */
+  async admit(access: Access, origin: Origin, token: string | undefined): Promise<Caller> {
+    return access === 'local' ? this.#local(origin) : this.#bearer(access, origin, token)
+  }
+
+  #local(origin: Origin): LocalCaller {
+    const { peer } = origin.connection
+    const reason = origin.notLocal()
+    if (reason === undefined) return { kind: 'local', peer }
+    this.#log.warn(
+      { door: peer.door, uid: peer.uid, pid: peer.pid, reason },
+      'refused a call that only local callers may make',
+    )
+    // To strangers the reason would be a recipe.
+    const told = peer.door === 'unix' ? `: ${reason}` : ''
+    throw new Failure(
+      'forbidden',
+      `Only local callers may do this${told}. Mint on the host itself, over the Unix socket.`,
+    )
+  }
+
+  async #bearer(least: UserType, origin: Origin, token: string | undefined): Promise<TokenCaller> {
+    const credential = token ?? bearerOf(origin.authorization)
+    if (credential === undefined) throw missing()
+    const verified =
+      recall(this.#verifier, origin.connection, credential) ??
+      (await this.#verify(origin.connection, credential))
+    const { live, user } = verified
+    this.#lastAccess.touch(live.record.id)
+    if (RANK[user.type] < RANK[least])
+      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
+    return {
+      kind: 'token',
+      peer: origin.connection.peer,
+      tokenId: live.record.id,
+      userId: user.id,
+      userType: user.type,
+      scopes: live.record.scopes,
+    }
+  }
+
+  async #verify(connection: Connection, credential: string): Promise<Verified> {
+    const verified = await this.#verifier.verify(credential)
+    if (verified === undefined) throw invalid()
+    connection.memo = { credential, live: verified.live }
+    return verified
+  }
+}
+
+function recall(verifier: Verifier, { memo }: Connection, credential: string): Verified | undefined {
+  return memo?.credential === credential ? verifier.check(memo.live) : undefined
+}
+
+/** The credential of an Authorization header; undefined for another scheme than Bearer (in any case, RFC 9110 section 11.1). */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined
+  const scheme = authorization.slice(0, 7).toLowerCase()
+  return scheme === 'bearer ' || scheme === 'bearer' ? authorization.slice(7).trim() : undefined
+}
+
+function missing(): Failure {
+  return new Failure('unauthenticated', 'A token is needed: send "Authorization: Bearer <token>".')
+}
+
+// Unknown, expired, disabled, revoked and malformed are answered alike to the letter: no oracle (pitfall 9).
+function invalid(): Failure {
+  return new Failure(
+    'unauthenticated',
+    'The token is not valid. It may have expired or been revoked: mint another.',
+  )
+}

@@ -1,0 +1,25 @@
+import type { Live } from '../auth/verifier.ts'
+import type { Peer } from '../protocol/caller.ts'
+
+/** An open connection: what the kernel said about it, and what was found out on it. */
+export interface Connection {
+  readonly peer: Peer
+  /**
+   * The credential that came last and the token it belonged to, so that the next request with the same one skips the hash.
+   * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.
+   */
+  memo: { readonly credential: string; readonly live: Live } | undefined
+  /** Calls under way. */
+  inFlight: number
+}
+
+/** Where a message came from and what it brought, settled by the transport. */
+export interface Origin {
+  readonly connection: Connection
+  /** The Authorization header of the request or the upgrade. */
+  readonly authorization: string | undefined
+  /** Whether a call's own `Token` takes the header's place (WebSocket) or contradicts it (HTTP: the request is refused). */
+  readonly tokenOverrides: boolean
+  /** Why the sender is not local; undefined: it is. A function, since only local rows ask. */
+  readonly notLocal: () => string | undefined
+}

@@ -1,0 +1,60 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Failure } from '../protocol/failures.ts'
+import { encodeFailure } from '../protocol/jsonrpc.ts'
+import type { Reply } from './exchange.ts'
+
+/** Tokens are among the answers: nobody on the way may keep them, and no browser may take them for something else. */
+const SAFETY = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
+
+const MISSING = 'Bearer realm="postern"'
+const INVALID = 'Bearer realm="postern", error="invalid_token"'
+
+/** RFC 6750 section 3: no error code where no credential was presented. */
+export function challenge(presented: boolean): string {
+  return presented ? INVALID : MISSING
+}
+
+/** An answer of the exchange. */
+export function sendReply(res: ServerResponse, { status, body, presented }: Reply): void {
+  const headers: Record<string, string | number> = { ...SAFETY }
+  if (status === 401) headers['WWW-Authenticate'] = challenge(presented)
+  if (body === undefined) {
+    res.writeHead(status, headers).end()
+    return
+  }
+  headers['Content-Type'] = 'application/json'
+  headers['Content-Length'] = Buffer.byteLength(body)
+  res.writeHead(status, headers).end(body)
+}
+
+/** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */
+export function sendFailure(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
+  const body = encodeFailure(failure)
+  const headers = {
+    ...SAFETY,
+    ...failure.headers,
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+  }
+  res.writeHead(failure.status, headers).end(req.method === 'HEAD' ? undefined : body)
+}
+
+/** Where there is no response object: a request that could not be parsed, or a refused upgrade. Ends the connection. */
+export function sendRaw(socket: Socket, failure: Failure): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const body = encodeFailure(failure)
+  const headers = {
+    ...SAFETY,
+    ...failure.headers,
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
+  socket.end(head + body, () => socket.destroy())
+}

@@ -1,0 +1,103 @@
+import { isUtf8 } from 'node:buffer'
+import type { Socket } from 'node:net'
+import { Failure } from '../protocol/failures.ts'
+import { encodeFailure } from '../protocol/jsonrpc.ts'
+import { Conversation } from './conversation.ts'
+import type { Exchange } from './exchange.ts'
+import type { Current, Limits } from './limits.ts'
+import type { Origin } from './origin.ts'
+
+const NEWLINE = 0x0a
+/** JSON's own white space; trim() would take a byte order mark off as well. */
+const BLANK = /^[ \t\r]*$/
+
+/** Whether the first byte that is no white space begins a line of JSON-RPC rather than an HTTP request, whose method is in capitals. */
+export function beginsStream(byte: number): boolean {
+  return byte < 0x41 || byte > 0x5a
+}
+
+/** Newline-delimited JSON-RPC on a Unix socket: one message a line, answers as they complete, each with its newline. */
+export class Stream {
+  readonly #socket: Socket
+  readonly #limits: Current<Limits>
+  readonly #conversation: Conversation
+  /** The pieces of a line that has not ended yet. */
+  #pieces: Buffer[] = []
+  #size = 0
+  #slow: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor(socket: Socket, origin: Origin, exchange: Exchange, limits: Current<Limits>) {
+    this.#socket = socket
+    this.#limits = limits
+    this.#conversation = new Conversation(exchange, origin, limits, {
+      socket,
+      deliver: (answers) => socket.write(`${answers.join('\n')}\n`),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+    })
+    socket.setTimeout(limits().idle, () => this.#idle())
+    socket.on('data', (chunk) => this.#take(chunk))
+    // A client that has said all it wants to (nc, a pipe) still gets its answers, and that of a last line without newline.
+    socket.on('end', () => {
+      this.#endLine()
+      this.end({ drop: false })
+    })
+    socket.on('close', () => clearTimeout(this.#slow))
+  }
+
+  #take(chunk: Buffer): void {
+    let from = 0
+    for (let at = chunk.indexOf(NEWLINE); at >= 0 && !this.#ended; at = chunk.indexOf(NEWLINE, from)) {
+      this.#add(chunk.subarray(from, at))
+      this.#endLine()
+      from = at + 1
+    }
+    if (from < chunk.length && !this.#ended) this.#add(chunk.subarray(from))
+    if (this.#size > 0)
+      this.#slow ??= setTimeout(
+        () => this.#refuse('The line took too long to arrive.'),
+        this.#limits().body_timeout,
+      )
+  }
+
+  #add(piece: Buffer): void {
+    this.#size += piece.length
+    if (this.#size > this.#limits().frame)
+      this.#refuse(`The line is longer than ${this.#limits().frame} bytes.`)
+    else this.#pieces.push(piece)
+  }
+
+  #endLine(): void {
+    const line = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
+    this.#pieces = []
+    this.#size = 0
+    clearTimeout(this.#slow)
+    this.#slow = undefined
+    if (!isUtf8(line))
+      this.#conversation.say(encodeFailure(new Failure('parse_error', 'The line is not valid UTF-8.')))
+    else {
+      const text = line.toString('utf8')
+      if (!BLANK.test(text)) this.#conversation.receive(text)
+    }
+  }
+
+  #refuse(reason: string): void {
+    this.#pieces = []
+    this.#size = 0
+    this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
+    this.end({ drop: true })
+  }
+
+  // Neither a line nor an answer moved for so long: nobody is there, or nobody reads.
+  #idle(): void {
+    if (this.#conversation.idle) this.#socket.destroySoon()
+    else this.#socket.destroy()
+  }
+
+  /** Takes no more calls; closes when those that were taken are answered. */
+  end({ drop }: { drop: boolean }): void {
+    this.#ended = true
+    this.#conversation.end(() => this.#socket.end(() => this.#socket.destroy()), { drop })
+  }
+}

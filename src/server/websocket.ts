@@ -1,0 +1,145 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Verified, Verifier } from '../auth/verifier.ts'
+import { asFailure, Failure } from '../protocol/failures.ts'
+import { Conversation } from './conversation.ts'
+import type { Exchange } from './exchange.ts'
+import { bearerOf } from './identify.ts'
+import type { Current, Limits } from './limits.ts'
+import type { Origin } from './origin.ts'
+import { challenge, sendRaw } from './replies.ts'
+import type { Tethers } from './tethers.ts'
+
+/** How long a peer may take to answer the closing handshake, in milliseconds. */
+const CLOSING_MS = 1_000
+
+/** Close codes: 1001, 1003 are RFC 6455's; 4000-4999 are free for applications, and 4401 is Unauthorized's place there. */
+const GOING_AWAY = 1001
+const UNSUPPORTED_DATA = 1003
+const TOKEN_ENDED = 4401
+
+interface Parts {
+  readonly exchange: Exchange
+  readonly limits: Current<Limits>
+  readonly verifier: Verifier
+  readonly tethers: Tethers
+  readonly log: Logger
+}
+
+/** JSON-RPC over WebSocket: one message a text frame, many calls in flight, each identified anew. */
+export class WebSocketDoor {
+  readonly #parts: Parts
+  readonly #server: WebSocketServer
+  readonly #sessions = new Set<Session>()
+  readonly #heartbeat: NodeJS.Timeout
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    const { frame, idle } = parts.limits()
+    // Compression off: its memory is per connection, and mixing secrets with what others chose leaks them (CRIME).
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: frame,
+      perMessageDeflate: false,
+    })
+    this.#heartbeat = setInterval(() => this.#beat(), idle / 2).unref()
+  }
+
+  /** A token at the upgrade must be live: 401 otherwise. Without one, each message brings its own or is refused. */
+  async upgrade(req: IncomingMessage, socket: Socket, head: Buffer, origin: Origin): Promise<void> {
+    try {
+      const verified = await this.#verify(origin)
+      this.#server.handleUpgrade(req, socket, head, (ws) => this.#open(ws, socket, origin, verified))
+    } catch (thrown) {
+      const failure = asFailure(thrown)
+      if (failure.name === 'internal') this.#parts.log.error({ err: failure.cause }, 'an upgrade failed')
+      sendRaw(socket, failure)
+    }
+  }
+
+  async #verify(origin: Origin): Promise<Verified | undefined> {
+    const credential = bearerOf(origin.authorization)
+    if (credential === undefined) return undefined
+    const verified = await this.#parts.verifier.verify(credential)
+    if (verified !== undefined) return verified
+    throw new Failure(
+      'unauthenticated',
+      'The token is not valid. It may have expired or been revoked: mint another.',
+      {
+        headers: { 'WWW-Authenticate': challenge(true) },
+      },
+    )
+  }
+
+  #open(ws: WebSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
+    const session = new Session(ws, socket, origin, this.#parts)
+    this.#sessions.add(session)
+    const credential = bearerOf(origin.authorization)
+    const untie =
+      verified && credential !== undefined
+        ? this.#parts.tethers.tie(credential, verified, () => session.end(TOKEN_ENDED, 'token ended'))
+        : () => {}
+    ws.on('close', () => {
+      untie()
+      this.#sessions.delete(session)
+    })
+  }
+
+  #beat(): void {
+    for (const session of this.#sessions) session.beat()
+  }
+
+  /** Lets calls in flight finish, then says goodbye. */
+  close(): void {
+    clearInterval(this.#heartbeat)
+    for (const session of this.#sessions) session.end(GOING_AWAY, 'shutting down')
+  }
+}
+
+/** One WebSocket. */
+class Session {
+  readonly #ws: WebSocket
+  readonly #conversation: Conversation
+  #heard = true
+
+  constructor(ws: WebSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
+    this.#ws = ws
+    this.#conversation = new Conversation(exchange, origin, limits, {
+      socket,
+      deliver(answers) {
+        socket.cork()
+        for (const answer of answers) ws.send(answer)
+        socket.uncork()
+      },
+      pause: () => ws.pause(),
+      resume: () => ws.resume(),
+    })
+    ws.on('error', () => {}) // ws closes the connection itself: 1007, 1009 and the like
+    ws.on('pong', () => {
+      this.#heard = true
+    })
+    ws.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary))
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    this.#heard = true
+    if (isBinary) this.end(UNSUPPORTED_DATA, 'text frames only')
+    else this.#conversation.receive(data.toString('utf8'))
+  }
+
+  /** Takes no more calls; closes when those under way are answered. */
+  end(code: number, reason: string): void {
+    this.#conversation.end(() => this.#ws.close(code, reason), { drop: true })
+    setTimeout(() => this.#ws.terminate(), CLOSING_MS).unref()
+  }
+
+  /** Ends who was not heard of since the last ping: a vanished peer would otherwise stay for good. */
+  beat(): void {
+    if (!this.#heard) this.#ws.terminate()
+    this.#heard = false
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping()
+  }
+}

@@ -1,0 +1,65 @@
+import { APPENDED, type Commit, type Entry, HEAD, orderedNumber } from './store.ts'
+
+/** The last numbers given out: to a commit, and to an appended line. */
+export interface Head {
+  readonly commit: number
+  readonly appended: number
+}
+
+/** Whether a commit's conditions hold, and if not, whether that rests on a write of this same batch. */
+export type Admission = 'admitted' | 'refused' | 'refused by a queued write'
+
+/**
+ * Several commits on their way to one durable write. Each is checked against what is stored and what the batch already
+ * holds, so that the order of arrival is the order of effect. Nothing here touches the disk.
+ */
+export class Batch {
+  readonly #read: (key: string) => Entry | undefined
+  /** What the batch will have written; null is a deletion. */
+  readonly #pending = new Map<string, Entry | null>()
+  #head: Head
+
+  constructor(head: Head, read: (key: string) => Entry | undefined) {
+    this.#head = head
+    this.#read = read
+  }
+
+  add(commit: Commit): Admission {
+    for (const { key, expect } of commit.steps) {
+      if (expect === undefined || this.#versionOf(key) === expect) continue
+      return this.#pending.has(key) ? 'refused by a queued write' : 'refused'
+    }
+    const version = this.#head.commit + 1
+    for (const { key, write } of commit.steps) {
+      if (write !== undefined) this.#pending.set(key, write === null ? null : { key, value: write, version })
+    }
+    let appended = this.#head.appended
+    for (const line of commit.append ?? []) {
+      const key = APPENDED + orderedNumber(++appended)
+      this.#pending.set(key, { key, value: line, version })
+    }
+    this.#head = { commit: version, appended }
+    return 'admitted'
+  }
+
+  #versionOf(key: string): number {
+    const pending = this.#pending.get(key)
+    const entry = pending === undefined ? this.#read(key) : pending
+    return entry?.version ?? 0
+  }
+
+  get head(): Head {
+    return this.#head
+  }
+
+  /** What to write, the writer's own record included. */
+  writes(): Map<string, Entry | null> {
+    const head = { key: HEAD, value: JSON.stringify(this.#head), version: this.#head.commit }
+    return new Map(this.#pending).set(HEAD, head)
+  }
+}
+
+/** The head as stored, or that of an empty store. */
+export function headOf(entry: Entry | undefined): Head {
+  return entry === undefined ? { commit: 0, appended: 0 } : (JSON.parse(entry.value) as Head)
+}

@@ -1,0 +1,63 @@
+/** The two clocks of the machine, in milliseconds: the wall's, which may be set, and one that only goes forward. */
+export interface TimeSource {
+  wall(): number
+  monotonic(): number
+}
+
+export const SYSTEM_TIME: TimeSource = { wall: () => Date.now(), monotonic: () => performance.now() }
+
+/** A wall clock further ahead than this is not believed at once. */
+const LEAP_MS = 24 * 60 * 60 * 1000
+/** Where the mark is stored: the highest time that was believed, in milliseconds since 1970. */
+export const CLOCK_MARK = 'm/clock'
+
+/**
+ * Now, which never goes back: max(wall clock, the stored mark + monotonic time since start). A clock set back must not
+ * make dead tokens live again. A leap ahead of more than a day is compared with, so that nothing lives too long, but not
+ * marked until it has lasted a day: one bogus leap would otherwise end every token for good.
+ */
+export class Clock {
+  readonly #time: TimeSource
+  readonly #onLeap: (aheadMs: number) => void
+  /** Believed time minus monotonic time. */
+  #offset: number
+  /** Monotonic time at which the present leap was first seen. */
+  #leapSeen: number | undefined
+
+  /** `mark`: as stored, or undefined for a new store, which believes the wall clock. */
+  constructor(mark: number | undefined, time: TimeSource, onLeap: (aheadMs: number) => void) {
+    this.#time = time
+    this.#onLeap = onLeap
+    this.#offset = (mark ?? time.wall()) - time.monotonic()
+  }
+
+  /** Milliseconds since 1970, for every comparison with an expiry. */
+  now(): number {
+    const monotonic = this.#time.monotonic()
+    const wall = this.#time.wall()
+    const ahead = wall - monotonic - this.#offset
+    if (ahead <= 0) {
+      this.#leapSeen = undefined
+      return Math.floor(monotonic + this.#offset)
+    }
+    if (ahead > LEAP_MS && !this.#hasLasted(monotonic, ahead)) return wall
+    this.#offset += ahead
+    this.#leapSeen = undefined
+    return wall
+  }
+
+  /** Whether a leap of `ahead` milliseconds has been seen for a day. */
+  #hasLasted(monotonic: number, ahead: number): boolean {
+    if (this.#leapSeen === undefined) {
+      this.#leapSeen = monotonic
+      this.#onLeap(ahead)
+    }
+    return monotonic - this.#leapSeen >= LEAP_MS
+  }
+
+  /** What is believed for good: the mark to store, and the time the sweeper goes by. Behind now() only during a leap. */
+  believed(): number {
+    this.now()
+    return Math.floor(this.#time.monotonic() + this.#offset)
+  }
+}

@@ -1,0 +1,199 @@
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { tryLock } from '../linux/lock.ts'
+import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import { syncDirectory, writeDurably } from './files.ts'
+import { openLevel } from './level.ts'
+import type { Store } from './store.ts'
+
+/** The newest layout of the database that this program understands. */
+const FORMAT = 1
+
+/** What a state directory gives: the store, and the key that tokens are hashed under. Close it to let the next daemon in. */
+export interface StateDirectory {
+  readonly store: Store
+  readonly pepper: KeyObject
+  close(): Promise<void>
+}
+
+/**
+ * Opens a state directory (`db/`, `pepper`, `format.json`, `lock`), or makes one. The order is the point: the lock before
+ * anything is read, the pepper and the format file (with the pepper's fingerprint), both synced, before the database
+ * first exists, and both checked before LevelDB opens, because opening rewrites files. Throws Complaint.
+ *
+ * `credentials`: systemd's credentials directory, whose `pepper` is preferred.
+ */
+export async function openStateDirectory(directory: string, credentials?: string): Promise<StateDirectory> {
+  try {
+    makeDirectory(directory)
+    const unlock = lock(join(directory, 'lock'))
+    try {
+      const pepper = settlePepper(directory, credentials)
+      const store = await openDatabase(join(directory, 'db'))
+      const close = async () => {
+        await store.close()
+        unlock()
+      }
+      return { store, pepper, close }
+    } catch (error) {
+      unlock()
+      throw error
+    }
+  } catch (error) {
+    if (error instanceof Complaint) throw error
+    const hint =
+      codeOf(error) === 'ENOSPC'
+        ? 'free some space, or choose another disk'
+        : 'choose a directory you may write to'
+    throw new Complaint(
+      `cannot open the state directory ${directory}: ${inWords(error)}`,
+      `${hint} with --state-dir`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+function makeDirectory(directory: string): void {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (first !== undefined) syncDirectory(dirname(first))
+}
+
+/** One daemon to a directory. The file holds the owner's pid, for the message only; the lock is the kernel's. */
+function lock(path: string): () => void {
+  const fd = openSync(path, 'a+', 0o600)
+  if (!tryLock(fd)) {
+    const pid = readFileSync(path, 'utf8').trim()
+    closeSync(fd)
+    throw new Complaint(
+      `already running (pid ${pid || 'unknown'}) on ${dirname(path)}`,
+      'stop that daemon first, or give this one another --state-dir, --socket and --port',
+    )
+  }
+  ftruncateSync(fd)
+  writeSync(fd, `${process.pid}\n`)
+  return () => closeSync(fd)
+}
+
+function settlePepper(directory: string, credentials: string | undefined): KeyObject {
+  const formatFile = join(directory, 'format.json')
+  const ownFile = join(directory, 'pepper')
+  const given = credentials === undefined ? undefined : join(credentials, 'pepper')
+  const file = given !== undefined && existsSync(given) ? given : ownFile
+  const established = existsSync(formatFile) || holdsDatabase(join(directory, 'db'))
+  if (!existsSync(file)) {
+    if (established) {
+      throw new Complaint(
+        `the pepper ${file} is missing, and without it no stored token can be verified`,
+        'restore the file from your backup; only if it is lost for good, move the state directory away and start anew',
+      )
+    }
+    writeDurably(file, `${randomBytes(32).toString('hex')}\n`)
+  }
+  const pepper = readPepper(file)
+  if (existsSync(formatFile)) checkFormat(formatFile, fingerprint(pepper), file)
+  else if (established) {
+    throw new Complaint(`${formatFile} is missing beside an existing database`, 'restore it from your backup')
+  } else writeDurably(formatFile, `${JSON.stringify({ format: FORMAT, pepper: fingerprint(pepper) })}\n`)
+  return pepper
+}
+
+function readPepper(file: string): KeyObject {
+  const hex = readFileSync(file, 'latin1').trim()
+  if (!/^[0-9a-f]{64}$/.test(hex)) {
+    throw new Complaint(
+      `the pepper ${file} is damaged: it should be 64 hexadecimal digits`,
+      'restore it from your backup',
+    )
+  }
+  if (!file.startsWith(process.env.CREDENTIALS_DIRECTORY ?? '\0') && (statSync(file).mode & 0o077) !== 0) {
+    throw new Complaint(`the pepper ${file} can be read by others`, `chmod 600 ${file}`)
+  }
+  return createSecretKey(hex, 'hex')
+}
+
+function checkFormat(formatFile: string, actual: string, pepperFile: string): void {
+  const { format, pepper } = readFormat(formatFile)
+  if (format > FORMAT) {
+    throw new Complaint(
+      `the database has format ${format}; this version of postern knows formats up to ${FORMAT}`,
+      'install the newer version again; nothing was touched',
+    )
+  }
+  if (pepper !== actual) {
+    throw new Complaint(
+      `the pepper ${pepperFile} is not the one that this database was made with`,
+      'put the right file back; nothing was touched',
+    )
+  }
+}
+
+function readFormat(formatFile: string): { format: number; pepper: string } {
+  try {
+    const { format, pepper } = JSON.parse(readFileSync(formatFile, 'utf8')) as Record<string, unknown>
+    if (typeof format === 'number' && typeof pepper === 'string') return { format, pepper }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw new Complaint(`${formatFile} is damaged`, 'restore it from your backup')
+}
+
+/** Tells peppers apart without giving any away. */
+function fingerprint(pepper: KeyObject): string {
+  return createHmac('sha256', pepper).update('postern pepper fingerprint').digest('hex').slice(0, 16)
+}
+
+function holdsDatabase(db: string): boolean {
+  return existsSync(db) && readdirSync(db).length > 0
+}
+
+async function openDatabase(db: string): Promise<Store> {
+  const existed = holdsDatabase(db)
+  // LevelDB would take a folder without CURRENT for a new database and begin an empty one over the remains.
+  if (existed && !existsSync(join(db, 'CURRENT'))) {
+    throw new Complaint(
+      `the database ${db} is damaged: its file CURRENT is missing`,
+      'restore it from your backup',
+    )
+  }
+  try {
+    const store = await openLevel(db)
+    if (!existed) syncDirectory(dirname(db))
+    return store
+  } catch (error) {
+    if (!existed) rmSync(db, { recursive: true, force: true }) // nothing half-made
+    throw databaseComplaint(db, (error as Error).cause ?? error)
+  }
+}
+
+function databaseComplaint(db: string, error: unknown): Complaint {
+  const message = (error as Error).message
+  if (codeOf(error) === 'LEVEL_LOCKED') {
+    return new Complaint(`already running: another process has ${db} open`, 'stop it first', { cause: error })
+  }
+  if (message.includes('No space left')) {
+    return new Complaint(`cannot open the database ${db}: no space left on the disk`, 'free some space', {
+      cause: error,
+    })
+  }
+  return new Complaint(
+    `cannot open the database ${db}: ${message}`,
+    'see the section on damaged disks in the README',
+    {
+      cause: error,
+    },
+  )
+}
