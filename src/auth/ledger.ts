@@ -1,7 +1,7 @@
-import type { Caller } from '../protocol/caller.ts'
 import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
+import type { Caller } from './caller.ts'
 import type { Actor } from './records.ts'
 
 /** What happened, for the audit log. Ids and names only; never a secret. */
@@ -75,7 +75,7 @@ export function storeFailure(error: unknown): unknown {
 
 export function actorOf(caller: Caller): Actor {
   if (caller.kind === 'token') {
-    return { kind: 'token', token: caller.tokenId, user: caller.userId, address: caller.peer.address }
+    return { kind: 'token', token: caller.token.id, user: caller.user.id, address: caller.peer.address }
   }
   const { door, uid, pid } = caller.peer
   return { kind: 'local', door, uid: uid ?? null, pid: pid ?? null }

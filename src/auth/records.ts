@@ -57,12 +57,15 @@ export type Actor =
   | { readonly kind: 'token'; readonly token: string; readonly user: string; readonly address: string }
   | { readonly kind: 'daemon' }
 
+/** Zabbix numbers them 1, 2, 3. */
+export type UserType = 'user' | 'admin' | 'superadmin'
+
 export interface UserRecord {
   readonly id: string
   readonly username: string
   readonly name: string
   readonly surname: string
-  readonly type: 'user' | 'admin' | 'superadmin'
+  readonly type: UserType
   readonly status: 'enabled' | 'disabled'
 }
 

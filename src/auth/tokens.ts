@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import type { Caller } from '../protocol/caller.ts'
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, prefixed, type Step, type Store } from '../store/store.ts'
+import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
 import { type AuditEvent, actorOf, type Decision, type Ledger } from './ledger.ts'
 import {

@@ -1,5 +1,5 @@
+import type { TokenCaller } from '../auth/caller.ts'
 import type { TokenRecord } from '../auth/records.ts'
-import type { TokenCaller } from '../protocol/caller.ts'
 import { Failure } from '../protocol/failures.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
 import { method, type Services } from './method.ts'
@@ -59,19 +59,16 @@ export const whoAmI = method({
       last_access: { ...TIME, description: 'Likewise.' },
     },
   }),
-  async handler(_params, caller, services) {
-    const record = await services.tokens.find(caller.tokenId)
-    const user = services.users.find(caller.userId)
-    if (record === undefined || user === undefined) throw new Failure('unauthenticated') // gone since it was verified
+  async handler(_params, { token, user }, services) {
     return {
-      tokenid: record.id,
-      name: record.name,
+      tokenid: token.id,
+      name: token.name,
       user: { userid: user.id, username: user.username },
       type: user.type,
-      scopes: record.scopes,
-      created: seconds(record.created),
-      expires: record.expires === null ? null : seconds(record.expires),
-      last_access: await lastAccess(record, services),
+      scopes: token.scopes,
+      created: seconds(token.created),
+      expires: token.expires === null ? null : seconds(token.expires),
+      last_access: await lastAccess(token, services),
     }
   },
 })
@@ -85,9 +82,9 @@ export const revokeApiToken = method({
   params: object({ tokenid: optional(described(id(), 'Left out: the token that makes this call.')) }),
   result: shape<boolean>({ const: true, description: 'Given again for a token that is revoked already.' }),
   async handler({ tokenid = undefined }, caller, { tokens }) {
-    const target = tokenid ?? caller.tokenId
+    const target = tokenid ?? caller.token.id
     await refuseForeign(target, caller, tokens)
-    await tokens.revoke(target, caller, target === caller.tokenId ? 'by itself' : 'by request')
+    await tokens.revoke(target, caller, target === caller.token.id ? 'by itself' : 'by request')
     return true
   },
 })
@@ -95,7 +92,7 @@ export const revokeApiToken = method({
 /** Unknown and forbidden ids are answered alike, so that nobody can find out which ids exist. */
 async function refuseForeign(target: string, caller: TokenCaller, tokens: Services['tokens']): Promise<void> {
   const record = await tokens.find(target)
-  if (record?.user === caller.userId || (record !== undefined && caller.userType === 'superadmin')) return
+  if (record?.user === caller.user.id || (record !== undefined && caller.user.type === 'superadmin')) return
   throw new Failure('refused_object', 'No permissions to referred object or it does not exist!')
 }
 

@@ -1,8 +1,9 @@
 import type { AuditLog } from '../auth/audit-log.ts'
+import type { LocalCaller, TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import type { UserType } from '../auth/records.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Users } from '../auth/users.ts'
-import type { LocalCaller, TokenCaller, UserType } from '../protocol/caller.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import { invalidParameter, type Schema } from '../protocol/schema.ts'
 

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
+import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import type { UserType } from '../auth/records.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
 import type { Access } from '../methods/method.ts'
-import { type Caller, type LocalCaller, RANK, type TokenCaller, type UserType } from '../protocol/caller.ts'
 import { Failure } from '../protocol/failures.ts'
 import type { Connection, Origin } from './origin.ts'
 
@@ -49,14 +50,7 @@ export class Identification {
     this.#lastAccess.touch(live.record.id)
     if (RANK[user.type] < RANK[least])
       throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
-    return {
-      kind: 'token',
-      peer: origin.connection.peer,
-      tokenId: live.record.id,
-      userId: user.id,
-      userType: user.type,
-      scopes: live.record.scopes,
-    }
+    return { kind: 'token', peer: origin.connection.peer, token: live.record, user }
   }
 
   async #verify(connection: Connection, credential: string): Promise<Verified> {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Peer } from '../protocol/caller.ts'
+import type { Peer } from '../auth/caller.ts'
 
 /** Headers by which a relay admits that somebody else is asking. None of them is ever believed; any of them disqualifies. */
 const FORWARDING = new Set([

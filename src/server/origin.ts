@@ -1,5 +1,5 @@
+import type { Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/verifier.ts'
-import type { Peer } from '../protocol/caller.ts'
 
 /** An open connection: what the kernel said about it, and what was found out on it. */
 export interface Connection {

@@ -1,7 +1,6 @@
-/** The least user type that may call a row; Zabbix numbers them 1, 2, 3. */
-export type UserType = 'user' | 'admin' | 'superadmin'
+import type { TokenRecord, UserRecord, UserType } from './records.ts'
 
-/** How much each type may do; a row's `access` is compared with it. */
+/** How much each type of user may do; a row's `access` is compared with it. */
 export const RANK: Readonly<Record<UserType, number>> = { user: 1, admin: 2, superadmin: 3 }
 
 /** What the kernel said about the other end of a connection. Unknown has no power; pid is for description, never for rights. */
@@ -20,14 +19,12 @@ export interface LocalCaller {
   readonly peer: Peer
 }
 
-/** Somebody who showed a live token; the ids are those of its record and its owner. */
+/** Somebody who showed a live token: its record and its owner, as they were when this call was identified. */
 export interface TokenCaller {
   readonly kind: 'token'
   readonly peer: Peer
-  readonly tokenId: string
-  readonly userId: string
-  readonly userType: UserType
-  readonly scopes: readonly string[]
+  readonly token: TokenRecord
+  readonly user: UserRecord
 }
 
 /** Who is asking, settled once at the edge. Whoever is neither of these is refused before a handler runs. */
