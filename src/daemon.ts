@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { AuditLog } from './auth/audit-log.ts'
 import { LastAccess } from './auth/last-access.ts'
 import { Ledger } from './auth/ledger.ts'
+import { Pepper } from './auth/secret.ts'
 import { Sweeper } from './auth/sweeper.ts'
 import { Tokens } from './auth/tokens.ts'
 import { Users } from './auth/users.ts'
@@ -57,7 +58,8 @@ async function openDoors(
   time: TimeSource,
 ): Promise<Daemon> {
   let config = initial
-  const { store, pepper } = directory
+  const { store } = directory
+  const pepper = new Pepper(directory.pepper)
   const clock = await openClock(store, log, time)
   const ledger = new Ledger(store, clock)
   const users = await Users.open(store, ledger)

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Step, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
@@ -28,11 +29,10 @@ export class LastAccess {
   }
 
   /** Milliseconds since 1970, or undefined if it was never used. */
-  async read(id: string): Promise<number | undefined> {
+  read(id: string): Maybe<number | undefined> {
     const recent = this.#pending.get(id) ?? this.#writing.get(id)
     if (recent !== undefined) return recent
-    const stored = await this.#store.get(lastAccessKey(id))
-    return stored === undefined ? undefined : Number(stored.value)
+    return after(this.#store.get(lastAccessKey(id)), (stored) => stored && Number(stored.value))
   }
 
   /** Writes what has gathered. One flush at a time; a failed one keeps what it could not write. */

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, prefixed, type Step, type Store } from '../store/store.ts'
@@ -16,7 +15,7 @@ import {
   type TokenRecord,
   tokenKey,
 } from './records.ts'
-import { hashSecret, mintSecret, type Secret } from './secret.ts'
+import { mintSecret, type Pepper, type Secret } from './secret.ts'
 import { ADMIN_ID } from './users.ts'
 
 /** Token ids reserved at a time; a restart skips what is left of them. */
@@ -45,10 +44,10 @@ export class Tokens {
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #clock: Clock
-  readonly #pepper: KeyObject
+  readonly #pepper: Pepper
   readonly #ids: Counter
 
-  constructor(parts: { store: Store; ledger: Ledger; clock: Clock; pepper: KeyObject }) {
+  constructor(parts: { store: Store; ledger: Ledger; clock: Clock; pepper: Pepper }) {
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#clock = parts.clock
@@ -60,7 +59,7 @@ export class Tokens {
   async mint(request: MintRequest, caller: Caller): Promise<Minted> {
     const id = await this.#ids.next()
     const secret = mintSecret()
-    const hash = hashSecret(this.#pepper, secret.reveal())
+    const hash = this.#pepper.hash(secret.reveal())
     return decide(async (attempt) => {
       const name = request.name ?? generatedName(id, attempt)
       const taken = await this.#store.get(nameKey(ADMIN_ID, name))

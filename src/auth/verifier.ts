@@ -1,10 +1,10 @@
-import type { KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { storeFailure } from './ledger.ts'
 import { decodeSignal, secretKey, type TokenRecord, type UserRecord } from './records.ts'
-import { hashSecret, isSecretShaped } from './secret.ts'
+import { isSecretShaped, type Pepper } from './secret.ts'
 import type { Users } from './users.ts'
 
 /** A token that was found, as long as nothing is known to have changed about it. */
@@ -26,14 +26,14 @@ export interface Verified {
  */
 export class Verifier implements Feed {
   readonly #store: Store
-  readonly #pepper: KeyObject
+  readonly #pepper: Pepper
   readonly #clock: Clock
   readonly #users: Users
   readonly #cache: LRUCache<string, Live>
   /** Counts signals, by which a read knows that it was overtaken. */
   #heard = 0
 
-  constructor(parts: { store: Store; pepper: KeyObject; clock: Clock; users: Users; cacheSize: number }) {
+  constructor(parts: { store: Store; pepper: Pepper; clock: Clock; users: Users; cacheSize: number }) {
     this.#store = parts.store
     this.#pepper = parts.pepper
     this.#clock = parts.clock
@@ -48,11 +48,12 @@ export class Verifier implements Feed {
   }
 
   /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
-  async verify(secret: string): Promise<Verified | undefined> {
+  verify(secret: string): Maybe<Verified | undefined> {
     if (!isSecretShaped(secret)) return undefined
-    const hash = hashSecret(this.#pepper, secret)
-    const live = this.#cache.get(hash) ?? (await this.#load(hash))
-    return live === undefined ? undefined : this.check(live)
+    const hash = this.#pepper.hash(secret)
+    const cached = this.#cache.get(hash)
+    if (cached !== undefined) return this.check(cached)
+    return after(this.#load(hash), (live) => live && this.check(live))
   }
 
   /** The same question for a token found before; cheap enough for every message of a connection. */
@@ -64,21 +65,23 @@ export class Verifier implements Feed {
     return user?.status === 'enabled' ? { live, user } : undefined
   }
 
-  async #load(hash: string): Promise<Live | undefined> {
+  #load(hash: string): Maybe<Live | undefined> {
     const heard = this.#heard
-    const entry = await this.#read(secretKey(hash))
-    if (entry === undefined) return undefined
-    const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
-    // What was read before a signal may be what the signal is about.
-    if (heard === this.#heard) this.#cache.set(hash, live)
-    return live
+    return after(this.#read(secretKey(hash)), (entry) => {
+      if (entry === undefined) return undefined
+      const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
+      // What was read before a signal may be what the signal is about.
+      if (heard === this.#heard) this.#cache.set(hash, live)
+      return live
+    })
   }
 
-  async #read(key: string): Promise<Entry | undefined> {
+  #read(key: string): Maybe<Entry | undefined> {
     try {
-      return await this.#store.get(key)
+      const entry = this.#store.get(key)
+      return entry instanceof Promise ? entry.catch(refuse) : entry
     } catch (error) {
-      throw storeFailure(error)
+      return refuse(error)
     }
   }
 
@@ -91,4 +94,8 @@ export class Verifier implements Feed {
     this.#heard++
     this.#cache.clear()
   }
+}
+
+function refuse(error: unknown): never {
+  throw storeFailure(error)
 }

@@ -1,6 +1,6 @@
 import type { TokenCaller } from '../auth/caller.ts'
-import type { TokenRecord } from '../auth/records.ts'
 import { Failure } from '../protocol/failures.ts'
+import { after } from '../protocol/maybe.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
 import { method, type Services } from './method.ts'
 
@@ -59,8 +59,8 @@ export const whoAmI = method({
       last_access: { ...TIME, description: 'Likewise.' },
     },
   }),
-  async handler(_params, { token, user }, services) {
-    return {
+  handler: (_params, { token, user }, { lastAccess }) =>
+    after(lastAccess.read(token.id), (accessed) => ({
       tokenid: token.id,
       name: token.name,
       user: { userid: user.id, username: user.username },
@@ -68,9 +68,8 @@ export const whoAmI = method({
       scopes: token.scopes,
       created: seconds(token.created),
       expires: token.expires === null ? null : seconds(token.expires),
-      last_access: await lastAccess(token, services),
-    }
-  },
+      last_access: accessed === undefined ? null : seconds(accessed),
+    })),
 })
 
 export const revokeApiToken = method({
@@ -94,11 +93,6 @@ async function refuseForeign(target: string, caller: TokenCaller, tokens: Servic
   const record = await tokens.find(target)
   if (record?.user === caller.user.id || (record !== undefined && caller.user.type === 'superadmin')) return
   throw new Failure('refused_object', 'No permissions to referred object or it does not exist!')
-}
-
-async function lastAccess(record: TokenRecord, services: Services): Promise<number | null> {
-  const at = await services.lastAccess.read(record.id)
-  return at === undefined ? null : seconds(at)
 }
 
 function seconds(milliseconds: number): number {

@@ -5,6 +5,7 @@ import type { UserType } from '../auth/records.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Users } from '../auth/users.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
+import type { Maybe } from '../protocol/maybe.ts'
 import { invalidParameter, type Schema } from '../protocol/schema.ts'
 
 /** Who may call: an operator the kernel vouches for, or the least user type whose token may. Nothing is public. */
@@ -42,7 +43,7 @@ export interface Method {
   readonly params: ParamsSchema<unknown>
   readonly result: Schema<unknown>
   /** Reads the parameters and runs. The caller has been admitted by dispatch. */
-  run(params: Params | undefined, caller: LocalCaller | TokenCaller, services: Services): Promise<unknown>
+  run(params: Params | undefined, caller: LocalCaller | TokenCaller, services: Services): Maybe<unknown>
 }
 
 interface Row<A extends Access, P, R> {
@@ -56,14 +57,14 @@ interface Row<A extends Access, P, R> {
     params: P,
     caller: A extends 'local' ? LocalCaller : TokenCaller,
     services: Services,
-  ) => R | Promise<R>
+  ) => Maybe<R>
 }
 
 /** A row with its types checked: parameters and result are drawn from the schemas, the caller from the access. */
 export function method<A extends Access, P, R>({ handler, ...row }: Row<A, P, R>): Method {
   return {
     ...row,
-    async run(params, caller, services) {
+    run(params, caller, services) {
       type Admitted = Parameters<typeof handler>[1]
       return handler(row.params.read(byName(params, row.params), '/'), caller as Admitted, services)
     },

@@ -10,7 +10,7 @@ export type Params = readonly unknown[] | Record<string, unknown>
 
 /** A valid request object. Without an id it is a notification: it runs and nothing is answered. */
 export interface Call {
-  kind: 'call'
+  jsonrpc: '2.0'
   method: string
   params: Params | undefined
   id: Id | undefined
@@ -18,7 +18,6 @@ export interface Call {
 
 /** An element that is no valid request. It is answered even without an id: it is not a notification either. */
 export interface InvalidCall {
-  kind: 'invalid'
   failure: Failure
   id: Id
 }
@@ -69,11 +68,11 @@ function readElement(value: unknown): Element {
   if (params !== undefined && (typeof params !== 'object' || params === null)) {
     return invalid(id ?? null, 'The member "params" must be an array or an object.')
   }
-  return { kind: 'call', method, params: params as Params | undefined, id }
+  return { jsonrpc, method, params: params as Params | undefined, id }
 }
 
 function invalid(id: Id, reason: string): InvalidCall {
-  return { kind: 'invalid', failure: new Failure('invalid_request', reason), id }
+  return { failure: new Failure('invalid_request', reason), id }
 }
 
 // Beyond 2^53-1 JSON.parse has already changed the number, so it could not be echoed as it came.

@@ -10,22 +10,19 @@ const DISCARDED = 16
  * A request's body as text; undefined when it will not come (the client went away, or its 413 is under way).
  * Throws `parse_error` when it is not UTF-8.
  */
-export async function readBody(
+export function readBody(
   req: IncomingMessage,
   res: ServerResponse,
   limit: number,
 ): Promise<string | undefined> {
-  const bytes = await collect(req, res, limit)
-  if (bytes === undefined) return undefined
-  if (!isUtf8(bytes)) throw new Failure('parse_error', 'The message is not valid UTF-8.')
-  return bytes.toString('utf8')
-}
-
-function collect(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    const give = () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+    const give = () => {
+      const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+      if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
+      else reject(new Failure('parse_error', 'The message is not valid UTF-8.'))
+    }
     const refuse = () => {
       req.off('data', take).off('end', give)
       refuseTooLarge(req, res, limit)

@@ -1,7 +1,9 @@
 import {
   createJSONRPCErrorResponse,
+  createJSONRPCSuccessResponse,
   type JSONRPCErrorResponse,
   type JSONRPCID,
+  type JSONRPCRequest,
   type JSONRPCResponse,
   JSONRPCServer,
 } from 'json-rpc-2.0'
@@ -9,6 +11,7 @@ import type { Logger } from 'pino'
 import type { Method, Services } from '../methods/method.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import type { Call, Params } from '../protocol/jsonrpc.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Identification } from './identify.ts'
 import type { Origin } from './origin.ts'
 
@@ -39,9 +42,7 @@ export class Dispatcher {
     this.#server.handleMethodNotFound = async ({ id, method }) =>
       id === undefined ? null : unknownMethod(id, method)
     for (const row of services.methods) {
-      this.#server.addMethod(row.name, (params: Params | undefined, asking) =>
-        this.#handle(row, params, asking),
-      )
+      this.#server.addMethodAdvanced(row.name, (call, asking) => this.#respond(row, call as Call, asking))
     }
   }
 
@@ -49,15 +50,19 @@ export class Dispatcher {
    * The response object; its result is JSON text already. Null: a notification, which is not answered whatever became
    * of it. Never rejects.
    */
-  dispatch({ method, params, id }: Call, asking: Asking): PromiseLike<JSONRPCResponse | null> {
-    const request = { jsonrpc: '2.0' as const, method, params }
-    return this.#server.receive(id === undefined ? request : { ...request, id }, asking)
+  dispatch(call: Call, asking: Asking): PromiseLike<JSONRPCResponse | null> {
+    return this.#server.receive(call as JSONRPCRequest, asking)
   }
 
-  async #handle(row: Method, params: Params | undefined, { origin, token }: Asking): Promise<string> {
-    const caller = await this.#identification.admit(row.access, origin, token)
-    // Here, so that a result that cannot be put into words is a failure of this call like any other.
-    return JSON.stringify(await row.run(params, caller, this.#services))
+  async #respond(row: Method, { id, params }: Call, asking: Asking): Promise<JSONRPCResponse | null> {
+    // Put into words here, so that a result for which there are none is a failure of this call like any other.
+    const result = JSON.stringify(await this.#handle(row, params, asking))
+    return id === undefined ? null : createJSONRPCSuccessResponse(id, result)
+  }
+
+  #handle(row: Method, params: Params | undefined, { origin, token }: Asking): Maybe<unknown> {
+    const admitted = this.#identification.admit(row.access, origin, token)
+    return after(admitted, (caller) => row.run(params, caller, this.#services))
   }
 
   #refusal(id: JSONRPCID, failure: Failure): JSONRPCErrorResponse {

@@ -77,7 +77,7 @@ export class Exchange {
   }
 
   async #answerElement(element: Element, origin: Origin): Promise<Answer> {
-    if (element.kind === 'invalid') return refused(element.failure, element.id)
+    if ('failure' in element) return refused(element.failure, element.id)
     const { call, token } = takeToken(element)
     const response = await this.#dispatcher.dispatch(call, { origin, token })
     if (response === null || call.id === undefined) return SILENCE
@@ -101,7 +101,7 @@ function takeToken(call: Call): { call: Call; token: string | undefined } {
 }
 
 function carriesToken(element: Element): boolean {
-  if (element.kind === 'invalid' || element.params === undefined) return false
+  if ('failure' in element || element.params === undefined) return false
   return !Array.isArray(element.params) && Object.hasOwn(element.params, 'Token')
 }
 

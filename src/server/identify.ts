@@ -5,6 +5,7 @@ import type { UserType } from '../auth/records.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
 import type { Access } from '../methods/method.ts'
 import { Failure } from '../protocol/failures.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Connection, Origin } from './origin.ts'
 
 /** From origin and credential to a caller who may call the row, or a refusal. Done for every call anew. */
@@ -20,7 +21,7 @@ export class Identification {
   }
 
   /** `token`: the call's own `Token` member. Throws `unauthenticated`, `forbidden`, `unavailable`. */
-  async admit(access: Access, origin: Origin, token: string | undefined): Promise<Caller> {
+  admit(access: Access, origin: Origin, token: string | undefined): Maybe<Caller> {
     return access === 'local' ? this.#local(origin) : this.#bearer(access, origin, token)
   }
 
@@ -40,24 +41,25 @@ export class Identification {
     )
   }
 
-  async #bearer(least: UserType, origin: Origin, token: string | undefined): Promise<TokenCaller> {
+  #bearer(least: UserType, origin: Origin, token: string | undefined): Maybe<TokenCaller> {
+    const { connection } = origin
     const credential = token ?? bearerOf(origin.authorization)
     if (credential === undefined) throw missing()
-    const verified =
-      recall(this.#verifier, origin.connection, credential) ??
-      (await this.#verify(origin.connection, credential))
-    const { live, user } = verified
-    this.#lastAccess.touch(live.record.id)
-    if (RANK[user.type] < RANK[least])
-      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
-    return { kind: 'token', peer: origin.connection.peer, token: live.record, user }
+    const recalled = recall(this.#verifier, connection, credential)
+    if (recalled !== undefined) return this.#accept(recalled, least, connection)
+    return after(this.#verifier.verify(credential), (verified) => {
+      if (verified === undefined) throw invalid()
+      connection.memo = { credential, live: verified.live }
+      return this.#accept(verified, least, connection)
+    })
   }
 
-  async #verify(connection: Connection, credential: string): Promise<Verified> {
-    const verified = await this.#verifier.verify(credential)
-    if (verified === undefined) throw invalid()
-    connection.memo = { credential, live: verified.live }
-    return verified
+  #accept({ live, user }: Verified, least: UserType, { peer }: Connection): TokenCaller {
+    this.#lastAccess.touch(live.record.id)
+    if (RANK[user.type] < RANK[least]) {
+      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
+    }
+    return { kind: 'token', peer, token: live.record, user }
   }
 }
 

@@ -4,8 +4,8 @@ import type { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
 import type { Reply } from './exchange.ts'
 
-/** Tokens are among the answers: nobody on the way may keep them, and no browser may take them for something else. */
-const SAFETY = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
+/** Tokens are among the answers: nobody on the way may keep them. */
+const SAFETY = { 'Cache-Control': 'no-store' }
 
 const MISSING = 'Bearer realm="postern"'
 const INVALID = 'Bearer realm="postern", error="invalid_token"'
@@ -17,14 +17,12 @@ export function challenge(presented: boolean): string {
 
 /** An answer of the exchange. */
 export function sendReply(res: ServerResponse, { status, body, presented }: Reply): void {
-  const headers: Record<string, string | number> = { ...SAFETY }
-  if (status === 401) headers['WWW-Authenticate'] = challenge(presented)
   if (body === undefined) {
-    res.writeHead(status, headers).end()
+    res.writeHead(status, SAFETY).end()
     return
   }
-  headers['Content-Type'] = 'application/json'
-  headers['Content-Length'] = Buffer.byteLength(body)
+  const headers = { ...SAFETY, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
+  if (status === 401) res.setHeader('WWW-Authenticate', challenge(presented))
   res.writeHead(status, headers).end(body)
 }
 

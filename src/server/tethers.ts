@@ -47,8 +47,12 @@ export class Tethers implements Feed {
 
   async #examine(tether: Tether): Promise<void> {
     // A store that cannot be read proves nothing; each message is identified anew anyway.
-    const verified = await this.#verifier.verify(tether.credential).catch(() => 'unknown')
-    if (verified === undefined && this.#tethers.delete(tether)) tether.onEnd()
+    try {
+      if ((await this.#verifier.verify(tether.credential)) !== undefined) return
+    } catch {
+      return
+    }
+    if (this.#tethers.delete(tether)) tether.onEnd()
   }
 
   /** One timer for all: it wakes at the next expiry, and expiry itself is decided by comparison. */

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -21,10 +21,10 @@ import type { Store } from './store.ts'
 /** The newest layout of the database that this program understands. */
 const FORMAT = 1
 
-/** What a state directory gives: the store, and the key that tokens are hashed under. Close it to let the next daemon in. */
+/** What a state directory gives: the store, and the key (32 bytes) that tokens are hashed under. Close it to let the next daemon in. */
 export interface StateDirectory {
   readonly store: Store
-  readonly pepper: KeyObject
+  readonly pepper: Buffer
   close(): Promise<void>
 }
 
@@ -88,7 +88,7 @@ function lock(path: string): () => void {
   return () => closeSync(fd)
 }
 
-function settlePepper(directory: string, credentials: string | undefined): KeyObject {
+function settlePepper(directory: string, credentials: string | undefined): Buffer {
   const formatFile = join(directory, 'format.json')
   const ownFile = join(directory, 'pepper')
   const given = credentials === undefined ? undefined : join(credentials, 'pepper')
@@ -111,7 +111,7 @@ function settlePepper(directory: string, credentials: string | undefined): KeyOb
   return pepper
 }
 
-function readPepper(file: string): KeyObject {
+function readPepper(file: string): Buffer {
   const hex = readFileSync(file, 'latin1').trim()
   if (!/^[0-9a-f]{64}$/.test(hex)) {
     throw new Complaint(
@@ -122,7 +122,7 @@ function readPepper(file: string): KeyObject {
   if (!file.startsWith(process.env.CREDENTIALS_DIRECTORY ?? '\0') && (statSync(file).mode & 0o077) !== 0) {
     throw new Complaint(`the pepper ${file} can be read by others`, `chmod 600 ${file}`)
   }
-  return createSecretKey(hex, 'hex')
+  return Buffer.from(hex, 'hex')
 }
 
 function checkFormat(formatFile: string, actual: string, pepperFile: string): void {
@@ -152,7 +152,7 @@ function readFormat(formatFile: string): { format: number; pepper: string } {
 }
 
 /** Tells peppers apart without giving any away. */
-function fingerprint(pepper: KeyObject): string {
+function fingerprint(pepper: Buffer): string {
   return createHmac('sha256', pepper).update('postern pepper fingerprint').digest('hex').slice(0, 16)
 }
 

@@ -1,3 +1,5 @@
+import type { Maybe } from '../protocol/maybe.ts'
+
 /**
  * The store: an ordered key-value store with guarded commits and a feed of signals. Every backend keeps the promises below;
  * the suite in test/store/contract.ts states them as tests.
@@ -48,7 +50,8 @@ export interface Feed {
 }
 
 export interface Reader {
-  get(key: string): Entry | undefined | Promise<Entry | undefined>
+  /** LevelDB answers at once; a distributed backend with a promise. */
+  get(key: string): Maybe<Entry | undefined>
   /** Entries with gte ≤ key < lt, in order, at most `limit`. */
   scan(range: Range): Promise<Entry[]>
 }
