@@ -12,6 +12,7 @@ export function tryLock(fd: number): boolean {
   if (libc === undefined) return true
   const flock = libc.declare('int flock(int fd, int operation)')
   if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true
-  if (libc.lastError() === 'EAGAIN') return false
-  throw new Error(`flock: ${libc.lastError()}`)
+  const error = libc.lastError()
+  if (error === 'EWOULDBLOCK' || error === 'EAGAIN') return false // two names of one number
+  throw new Error(`flock: ${error}`)
 }

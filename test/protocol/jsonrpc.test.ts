@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
-import { http, lines, raw, type Response } from '../support/talk.ts'
+import { http, lines, type Response, raw } from '../support/talk.ts'
 
 const INVALID = -32600
 const UNKNOWN = -32601
@@ -14,9 +14,21 @@ describe('JSON-RPC 2.0, on every transport alike', () => {
 
   /** text → status, code, id */
   const refused: [name: string, text: string, status: number, code: number, id: unknown][] = [
-    ['text that is not JSON', '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]', 400, -32700, null],
+    [
+      'text that is not JSON',
+      '{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]',
+      400,
+      -32700,
+      null,
+    ],
     ['an empty body', '', 400, -32700, null],
-    ['a byte order mark before the message', '\ufeff{"jsonrpc":"2.0","method":"x","id":1}', 400, -32700, null],
+    [
+      'a byte order mark before the message',
+      '\ufeff{"jsonrpc":"2.0","method":"x","id":1}',
+      400,
+      -32700,
+      null,
+    ],
     ['an unclosed nest of 100,000', '['.repeat(100_000), 400, -32700, null],
     ['a nest of 100,000', '['.repeat(100_000) + ']'.repeat(100_000), 400, INVALID, null],
     ['null', 'null', 400, INVALID, null],
@@ -39,7 +51,13 @@ describe('JSON-RPC 2.0, on every transport alike', () => {
     ['an unknown method, whoever asks', '{"jsonrpc":"2.0","method":"foobar","id":"1"}', 400, UNKNOWN, '1'],
     ['an inherited name', '{"jsonrpc":"2.0","method":"__proto__","id":1}', 400, UNKNOWN, 1],
     ['the name of a constructor', '{"jsonrpc":"2.0","method":"constructor","id":1}', 400, UNKNOWN, 1],
-    ['the last of two methods', '{"jsonrpc":"2.0","method":"system.info","method":"toString","id":1}', 400, UNKNOWN, 1],
+    [
+      'the last of two methods',
+      '{"jsonrpc":"2.0","method":"system.info","method":"toString","id":1}',
+      400,
+      UNKNOWN,
+      1,
+    ],
   ]
   for (const [name, text, status, code, id] of refused) {
     it(`refuses ${name}`, async () => {
@@ -53,7 +71,18 @@ describe('JSON-RPC 2.0, on every transport alike', () => {
     assert.deepEqual([status, json.error?.code], [400, -32700])
   })
 
-  for (const id of ['"1"', '""', '0', '-0', '1.5', '-7', '9007199254740991', 'null', '"\\ud83d\\ude00"', '"a\\"b"']) {
+  for (const id of [
+    '"1"',
+    '""',
+    '0',
+    '-0',
+    '1.5',
+    '-7',
+    '9007199254740991',
+    'null',
+    '"\\ud83d\\ude00"',
+    '"a\\"b"',
+  ]) {
     it(`echoes the id ${id}`, async () => {
       const { body } = await ask(`{"jsonrpc":"2.0","method":"nope","id":${id}}`)
       assert.ok(body.endsWith(`,"id":${id === '"\\ud83d\\ude00"' ? '"😀"' : id}}`), body)
@@ -109,12 +138,15 @@ describe('JSON-RPC 2.0, on every transport alike', () => {
   })
 
   it('answers nothing to a batch of notifications', async () => {
-    const { status, body } = await ask('[{"jsonrpc":"2.0","method":"nope"},{"jsonrpc":"2.0","method":"Auth.WhoAmI"}]')
+    const { status, body } = await ask(
+      '[{"jsonrpc":"2.0","method":"nope"},{"jsonrpc":"2.0","method":"Auth.WhoAmI"}]',
+    )
     assert.deepEqual([status, body], [204, ''])
   })
 
   it('takes a batch of 1,000 and refuses one of 1,001 as a whole', async () => {
-    const batch = (count: number) => JSON.stringify(Array.from({ length: count }, (_, id) => ({ jsonrpc: '2.0', method: 'x', id })))
+    const batch = (count: number) =>
+      JSON.stringify(Array.from({ length: count }, (_, id) => ({ jsonrpc: '2.0', method: 'x', id })))
     assert.equal(codes((await ask(batch(1000))).json).length, 1000)
     const { status, json } = await ask(batch(1001))
     assert.deepEqual([status, json.error?.code], [400, INVALID])
@@ -122,7 +154,8 @@ describe('JSON-RPC 2.0, on every transport alike', () => {
   })
 
   it('takes 64 levels and refuses 65; brackets inside strings are none', async () => {
-    const nest = (depth: number) => `{"jsonrpc":"2.0","method":"nope","id":1,"params":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
+    const nest = (depth: number) =>
+      `{"jsonrpc":"2.0","method":"nope","id":1,"params":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
     assert.equal((await ask(nest(64))).json.error?.code, UNKNOWN)
     assert.equal((await ask(nest(65))).json.error?.code, INVALID)
     const quoted = JSON.stringify({ jsonrpc: '2.0', method: 'nope', id: 1, params: ['[{"\\'.repeat(100)] })

@@ -54,14 +54,28 @@ export interface Ended {
 export function serveArguments(directory: string, config?: string): string[] {
   const file = join(directory, 'postern.toml')
   if (config !== undefined) writeFileSync(file, config)
-  const places = ['--state-dir', join(directory, 'state'), '--socket', join(directory, 's.sock'), '--port', '0']
+  const places = [
+    '--state-dir',
+    join(directory, 'state'),
+    '--socket',
+    join(directory, 's.sock'),
+    '--port',
+    '0',
+  ]
   return [MAIN, 'serve', ...places, ...(config === undefined ? [] : ['--config', file])]
 }
 
 export async function startDaemon(t: Scope, options: Options = {}): Promise<Daemon> {
   const directory = options.directory ?? temporaryDirectory(t)
-  const [program, ...args] = [...(options.under ?? []), process.execPath, ...serveArguments(directory, options.config)]
-  const child = spawn(program as string, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [program, ...args] = [
+    ...(options.under ?? []),
+    process.execPath,
+    ...serveArguments(directory, options.config),
+  ]
+  const child = spawn(program as string, args, {
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = gather(child)
   t.after(() => child.kill('SIGKILL'))
   const line = await Promise.race([firstLine(child, output), once(child, 'close')])
@@ -126,7 +140,11 @@ function firstLine(child: ChildProcess, output: { stdout: string }): Promise<str
 }
 
 /** Waits until something holds; a bound, not a measurement. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, milliseconds = 10_000): Promise<void> {
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  milliseconds = 10_000,
+): Promise<void> {
   const deadline = Date.now() + milliseconds
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`did not come about: ${what}`)

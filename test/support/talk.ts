@@ -34,7 +34,11 @@ export interface HttpQuestion {
 }
 
 /** One HTTP request with a body as it is. */
-export async function http(daemon: Daemon, body: string | Buffer | undefined, question: HttpQuestion = {}): Promise<HttpAnswer> {
+export async function http(
+  daemon: Daemon,
+  body: string | Buffer | undefined,
+  question: HttpQuestion = {},
+): Promise<HttpAnswer> {
   const { door = 'unix', method = 'POST', path = '/api/', token } = question
   const where = door === 'unix' ? { socketPath: daemon.socket } : { host: '127.0.0.1', port: daemon.port }
   const headers = {
@@ -48,12 +52,26 @@ export async function http(daemon: Daemon, body: string | Buffer | undefined, qu
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk as Buffer)
   const text = Buffer.concat(chunks).toString('utf8')
-  return { status: res.statusCode, headers: res.headers, body: text, json: text === '' ? undefined : JSON.parse(text) }
+  return {
+    status: res.statusCode,
+    headers: res.headers,
+    body: text,
+    json: text === '' ? undefined : JSON.parse(text),
+  }
 }
 
 /** One call over HTTP. */
-export function call(daemon: Daemon, method: string, params?: unknown, question: HttpQuestion = {}): Promise<HttpAnswer> {
-  return http(daemon, JSON.stringify({ jsonrpc: '2.0', id: 1, method, ...(params !== undefined && { params }) }), question)
+export function call(
+  daemon: Daemon,
+  method: string,
+  params?: unknown,
+  question: HttpQuestion = {},
+): Promise<HttpAnswer> {
+  return http(
+    daemon,
+    JSON.stringify({ jsonrpc: '2.0', id: 1, method, ...(params !== undefined && { params }) }),
+    question,
+  )
 }
 
 /** Mints over the Unix socket. */
@@ -73,7 +91,11 @@ export async function accepted(daemon: Daemon, token: string): Promise<boolean> 
 export async function raw(
   daemon: Daemon,
   bytes: string | Buffer,
-  { door = 'unix', end = true, enough = () => false }: { door?: 'unix' | 'tcp'; end?: boolean; enough?: (text: string) => boolean } = {},
+  {
+    door = 'unix',
+    end = true,
+    enough = () => false,
+  }: { door?: 'unix' | 'tcp'; end?: boolean; enough?: (text: string) => boolean } = {},
 ): Promise<string> {
   const socket = open(daemon, door)
   let text = ''
@@ -83,7 +105,9 @@ export async function raw(
       if (enough(text)) resolve()
     })
     socket.on('end', () => resolve())
-    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve() : reject(error)))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve() : reject(error),
+    )
   })
   socket.write(bytes)
   if (end) socket.end()
@@ -93,12 +117,17 @@ export async function raw(
 }
 
 export function open(daemon: Daemon, door: 'unix' | 'tcp' = 'unix'): Socket {
-  return door === 'unix' ? connect({ path: daemon.socket, allowHalfOpen: true }) : connect({ port: daemon.port, host: '127.0.0.1', allowHalfOpen: true })
+  return door === 'unix'
+    ? connect({ path: daemon.socket, allowHalfOpen: true })
+    : connect({ port: daemon.port, host: '127.0.0.1', allowHalfOpen: true })
 }
 
 /** The responses in newline-delimited text. */
 export function lines(text: string): (Response | Response[])[] {
-  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line))
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
 }
 
 export interface WsClient {
@@ -136,7 +165,8 @@ export async function webSocket(
   ws.on('error', () => {})
   const [event] = await Promise.race([once(ws, 'open').then(() => ['open']), refusal(ws)])
   if (event !== 'open') throw new UpgradeRefused(Number(event))
-  const next = async () => JSON.parse(inbox.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve))))
+  const next = async () =>
+    JSON.parse(inbox.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve))))
   const send = (message: unknown) => ws.send(typeof message === 'string' ? message : JSON.stringify(message))
   return {
     ws,
@@ -152,7 +182,9 @@ export async function webSocket(
 }
 
 function refusal(ws: WebSocket): Promise<string[]> {
-  return new Promise((resolve) => ws.on('unexpected-response', (_req, res) => resolve([String(res.statusCode)])))
+  return new Promise((resolve) =>
+    ws.on('unexpected-response', (_req, res) => resolve([String(res.statusCode)])),
+  )
 }
 
 /** The upgrade was answered with something else than 101. */

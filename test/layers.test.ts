@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, it } from 'node:test'
+import { ROOT } from './support/daemon.ts'
+
+const SRC = join(ROOT, 'src')
+/** From the cellar up; what stands directly in src/, and cli/, is on top. linux/ stands beside protocol/. */
+const FLOORS = ['protocol', 'store', 'auth', 'methods', 'server', '']
+const BESIDE: Readonly<Record<string, string>> = { linux: 'protocol', cli: '' }
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => join(SRC, path))
+
+const imports = new Map(files.map((file) => [file, importsOf(file)]))
+
+function importsOf(file: string): string[] {
+  const source = readFileSync(file, 'utf8')
+  return [...source.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path]) =>
+    resolve(dirname(file), path as string),
+  )
+}
+
+function floorOf(file: string): number {
+  const [folder = ''] = relative(SRC, file).split('/').slice(0, -1)
+  const floor = FLOORS.indexOf(BESIDE[folder] ?? folder)
+  assert.ok(floor >= 0, `${file} stands on no floor`)
+  return floor
+}
+
+describe('the house', () => {
+  it('has files whose imports were found', () => {
+    assert.ok(files.length > 40 && [...imports.values()].flat().length > 100)
+  })
+
+  it('a file imports from its own floor and those below, never up', () => {
+    for (const [file, targets] of imports) {
+      for (const target of targets) {
+        assert.ok(
+          floorOf(target) <= floorOf(file),
+          `${relative(SRC, file)} imports ${relative(SRC, target)}, which is on a higher floor`,
+        )
+      }
+    }
+  })
+
+  it('has no cycles', () => {
+    const finished = new Set<string>()
+    const visit = (file: string, path: string[]): void => {
+      assert.ok(
+        !path.includes(file),
+        `a cycle: ${[...path, file].map((name) => relative(SRC, name)).join(' → ')}`,
+      )
+      if (finished.has(file)) return
+      for (const target of imports.get(file) ?? []) visit(target, [...path, file])
+      finished.add(file)
+    }
+    for (const file of files) visit(file, [])
+  })
+
+  it('knows koffi in linux/ alone', () => {
+    const knowing = files.filter((file) => /\bkoffi\b/.test(readFileSync(file, 'utf8')))
+    for (const file of knowing) assert.match(relative(SRC, file), /^linux\//)
+    assert.equal(knowing.length, 1)
+  })
+
+  it('has no file of more than 250 lines, and no room without a name of its own', () => {
+    for (const file of files) {
+      assert.ok(readFileSync(file, 'utf8').split('\n').length <= 250, `${relative(SRC, file)} is too long`)
+      assert.doesNotMatch(file, /\/(utils?|helpers?|common|misc|types)\.ts$/)
+    }
+  })
+})
