@@ -215,18 +215,29 @@ function defaultSocket(env: Environment, stateDir: string): string {
     : join(stateDir, 'postern.sock')
 }
 
-/** Keys whose value differs, by whether a running daemon takes them over. */
-export function changedKeys(before: Config, after: Config): { reloaded: string[]; needRestart: string[] } {
+export interface Reload {
+  /** The new values of what a running daemon takes over, the old ones of the rest. */
+  readonly merged: Config
+  readonly reloaded: readonly string[]
+  readonly needRestart: readonly string[]
+}
+
+type Sections = Record<string, Record<string, unknown>>
+
+/** What becomes of a configuration that was changed under a running daemon. */
+export function reloadConfig(before: Config, after: Config): Reload {
+  const merged = structuredClone(before) as unknown as Sections
+  const [old, now] = [before, after] as unknown as [Sections, Sections]
   const changed = { reloaded: [] as string[], needRestart: [] as string[] }
   for (const [section, keys] of Object.entries(SCHEMA)) {
     for (const [key, { reloads }] of Object.entries(keys)) {
-      const [old, now] = [before, after].map(
-        (config) => (config as unknown as Record<string, Record<string, unknown>>)[section]?.[key],
-      )
-      if (old !== now) (reloads ? changed.reloaded : changed.needRestart).push(`${section}.${key}`)
+      const value = now[section]?.[key]
+      if (old[section]?.[key] === value) continue
+      ;(reloads ? changed.reloaded : changed.needRestart).push(`${section}.${key}`)
+      if (reloads) Object.assign(merged[section] as object, { [key]: value })
     }
   }
-  return changed
+  return { merged: deepFreeze(merged) as unknown as Config, ...changed }
 }
 
 function deepFreeze<T extends object>(value: T): T {

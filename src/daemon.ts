@@ -7,7 +7,7 @@ import { Sweeper } from './auth/sweeper.ts'
 import { Tokens } from './auth/tokens.ts'
 import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
-import { type Config, changedKeys } from './config.ts'
+import { type Config, reloadConfig } from './config.ts'
 import { canAskLoopback } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
 import type { Services } from './methods/method.ts'
@@ -97,20 +97,24 @@ async function openDoors(
       log.warn('the kernel does not tell who connects over TCP: only the Unix socket mints')
     return { socket: listen.socket, port, reload, close }
   } catch (error) {
-    await close()
+    await shut()
     throw error
   }
 
   function reload(next: Config): void {
-    const { reloaded, needRestart } = changedKeys(config, next)
-    config = next
+    const { merged, reloaded, needRestart } = reloadConfig(config, next)
+    config = merged
     log.info({ reloaded, needRestart }, 'configuration reloaded')
   }
 
-  async function close(): Promise<void> {
+  async function shut(): Promise<void> {
     await doors.close()
     tethers.close()
     await chores.stop()
+  }
+
+  async function close(): Promise<void> {
+    await shut()
     await directory.close()
   }
 }
@@ -148,7 +152,7 @@ function startChores({ store, ledger, clock, lastAccess, log, config }: ChorePar
   }
   const flush = chore('last access', () => lastAccess.flush())
   const sweep = chore('sweep', () => sweeper.sweep(config().tokens.retain_expired, stopping.signal))
-  const mark = chore('clock', () => ledger.note([]))
+  const mark = chore('clock', () => ledger.markTime())
   const timers = [
     setInterval(flush, config().tokens.last_access_flush),
     setInterval(sweep, SWEEP_EVERY_MS),
@@ -161,6 +165,7 @@ function startChores({ store, ledger, clock, lastAccess, log, config }: ChorePar
       stopping.abort()
       for (const timer of timers) clearInterval(timer)
       flush()
+      mark()
       await running
     },
   }

@@ -43,6 +43,11 @@ export class Ledger {
     await this.#write({ steps: [...steps, this.#mark()], lossy: true })
   }
 
+  /** Writes the mark alone, so that a clock set back during a restart does not revive what has expired since the last commit. */
+  async markTime(): Promise<void> {
+    await this.note([])
+  }
+
   #mark(): Step {
     return { key: CLOCK_MARK, write: String(this.#clock.believed()) }
   }

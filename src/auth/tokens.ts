@@ -21,7 +21,7 @@ import { ADMIN_ID } from './users.ts'
 /** Token ids reserved at a time; a restart skips what is left of them. */
 const ID_BLOCK = 256
 /** How often a decision that somebody overtook is made anew before the caller is told to try later. */
-const ATTEMPTS = 16
+const ATTEMPTS = 256
 const COUNT_PAGE = 1_000
 const COUNT_LIMIT = 100_000
 

@@ -71,8 +71,10 @@ export class Verifier implements Feed {
       if (entry === undefined) return undefined
       const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
       // What was read before a signal may be what the signal is about.
-      if (heard === this.#heard) this.#cache.set(hash, live)
-      return live
+      if (heard !== this.#heard) return live
+      const present = this.#cache.get(hash) // of another call that asked for the same token meanwhile
+      if (present === undefined) this.#cache.set(hash, live)
+      return present ?? live
     })
   }
 

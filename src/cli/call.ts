@@ -39,7 +39,7 @@ function rowCommand(row: Method): Command {
     .argument('[params...]', PARAMS)
     .action((params: string[], options: CallOptions, self: Command) => {
       const outer = self.parent?.opts<CallOptions>() ?? {}
-      return call(row.name, merge(readParams(params), readFlags(row, options)), { ...outer, ...options })
+      return call(row.name, merge(readParams(params, row), readFlags(row, options)), { ...outer, ...options })
     })
   for (const { name, schema } of parametersOf(row)) {
     const value = schema.type === 'boolean' ? '' : ` <${String(schema.type)}>`
@@ -66,7 +66,7 @@ function readFlags(row: Method, options: CallOptions): Record<string, unknown> {
   return read
 }
 
-function readParams(words: readonly string[]): Params | undefined {
+function readParams(words: readonly string[], row?: Method): Params | undefined {
   if (words.length === 0) return undefined
   const [first] = words
   if (words.length === 1 && first !== undefined && /^[[{]/.test(first)) return readWhole(first)
@@ -75,7 +75,18 @@ function readParams(words: readonly string[]): Params | undefined {
   if (named.some((match) => match === null)) {
     throw new Complaint('parameters are given either by name or in order', PARAMS, { exitCode: 2 })
   }
-  return Object.fromEntries(named.map((match) => [match?.[1], readValue(match?.[2])]))
+  const texts = new Set(
+    row &&
+      parametersOf(row)
+        .filter(({ schema }) => schema.type === 'string')
+        .map(({ name }) => name),
+  )
+  return Object.fromEntries(
+    named.map((match) => {
+      const [, name = '', value = ''] = match ?? []
+      return [name, texts.has(name) ? value : readValue(value)]
+    }),
+  )
 }
 
 function readWhole(text: string): Params {

@@ -1,27 +1,42 @@
 import { request } from 'node:http'
 import { JSONRPCClient, type JSONRPCResponse } from 'json-rpc-2.0'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import { FAILURES } from '../protocol/failures.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 
 /** How long an answer may take, in milliseconds. */
 const TIMEOUT_MS = 30_000
 
+/** One call on its way. */
+interface Sending {
+  readonly token: string | undefined
+  /** Why there is no answer. */
+  failed: unknown
+}
+
 /** Calls the daemon over its Unix socket, one HTTP request a call. */
 export class Client {
   readonly #socket: string
-  readonly #rpc: JSONRPCClient<{ token: string | undefined }>
+  readonly #rpc: JSONRPCClient<Sending>
 
   constructor(socket: string) {
     this.#socket = socket
-    this.#rpc = new JSONRPCClient(async (payload, { token }) => {
-      this.#rpc.receive(await this.#post(JSON.stringify(payload), token))
+    this.#rpc = new JSONRPCClient(async (payload, sending) => {
+      try {
+        this.#rpc.receive(await this.#post(JSON.stringify(payload), sending.token))
+      } catch (error) {
+        sending.failed = error // JSONRPCClient would make an answer of the daemon's out of it
+        throw error
+      }
     })
   }
 
   /** The result; throws Complaint with what the daemon said. */
   async call(method: string, params: Params | undefined, token: string | undefined): Promise<unknown> {
     const request = { jsonrpc: '2.0' as const, id: 1, method, ...(params !== undefined && { params }) }
-    const { result, error } = await this.#rpc.requestAdvanced(request, { token })
+    const sending: Sending = { token, failed: undefined }
+    const { result, error } = await this.#rpc.requestAdvanced(request, sending)
+    if (sending.failed !== undefined) throw sending.failed
     if (error === undefined) return result
     throw new Complaint(
       `${method}: ${error.message} ${typeof error.data === 'string' ? error.data : ''}`.trimEnd(),
@@ -75,7 +90,9 @@ export class Client {
 }
 
 function hintFor(code: number, token: string | undefined): string | undefined {
-  if (code !== -32001) return undefined
+  if (code === FAILURES.conflict.code)
+    return 'choose another name, or replace the token that has it with --replace'
+  if (code !== FAILURES.unauthenticated.code) return undefined
   return token === undefined
     ? 'set POSTERN_TOKEN, or name a file with --token-file'
     : 'mint another: postern mint --ttl 1h'

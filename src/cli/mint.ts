@@ -6,6 +6,9 @@ import { Client } from './client.ts'
 import { readTtl, type SocketOption, socketOf, withSocket } from './options.ts'
 import { print, printJson } from './terminal.ts'
 
+/** A token and its newline. */
+const TOKEN_BYTES = 54
+
 interface MintOptions extends SocketOption {
   ttl: string
   name?: string
@@ -39,8 +42,8 @@ async function mint(options: MintOptions): Promise<void> {
   const file = out === undefined ? undefined : openFile(out)
   try {
     const token = (await client.call('Auth.CreateApiToken', defined(params), undefined)) as string
+    file?.commit(`${token}\n`)
     const printed = json === true ? await describe(client, token) : undefined
-    if (file !== undefined) file.commit(`${token}\n`)
     if (printed !== undefined) printJson(file === undefined ? { token, ...printed } : printed)
     else if (file === undefined) print(token)
   } catch (error) {
@@ -51,8 +54,9 @@ async function mint(options: MintOptions): Promise<void> {
 
 function openFile(path: string): DurableFile {
   try {
-    return new DurableFile(path)
+    return new DurableFile(path, TOKEN_BYTES)
   } catch (error) {
+    if (error instanceof Complaint) throw error
     throw new Complaint(`cannot write ${path}: ${inWords(error)}`, 'nothing was minted', { cause: error })
   }
 }

@@ -35,14 +35,24 @@ export function configOf({ socket, config }: SocketOption): Config {
 
 /** From a file or the environment, never from the command line, which everybody can see in ps. */
 export function tokenOf({ tokenFile }: TokenOption): string | undefined {
-  if (tokenFile === undefined) return process.env.POSTERN_TOKEN?.trim() || undefined
+  if (tokenFile === undefined) {
+    const token = process.env.POSTERN_TOKEN
+    return token === undefined ? undefined : readToken(token, '$POSTERN_TOKEN')
+  }
   try {
-    return readFileSync(tokenFile, 'utf8').trim()
+    return readToken(readFileSync(tokenFile, 'utf8'), tokenFile)
   } catch (error) {
+    if (error instanceof Complaint) throw error
     throw new Complaint(`cannot read the token file ${tokenFile}: ${inWords(error)}`, undefined, {
       cause: error,
     })
   }
+}
+
+function readToken(text: string, where: string): string {
+  const token = text.trim()
+  if (/^[!-~]+$/.test(token)) return token
+  throw new Complaint(`${where} ${token === '' ? 'is empty' : 'holds something else than a token'}`)
 }
 
 /** `1h`, `30m`, `7d`, a number of seconds, or `never` → seconds, 0 being without end. */

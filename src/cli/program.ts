@@ -14,7 +14,6 @@ export function createProgram(): Command {
       'The token gate of a host: whoever is inside may mint a token; everybody else must show one.',
     )
     .version(readVersion())
-    .showHelpAfterError('hint: postern --help lists what there is')
   for (const command of [
     serveCommand(),
     mintCommand(),
@@ -36,6 +35,11 @@ const OUTPUT: OutputConfiguration = {
 /** Usage errors are thrown, so that there is one place that ends the process. */
 function settle(command: Command): Command {
   command.exitOverride().configureOutput(OUTPUT)
+  command.showHelpAfterError(`hint: ${fullName(command)} --help tells more`)
   command.commands.forEach(settle)
   return command
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`
 }

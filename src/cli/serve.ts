@@ -1,7 +1,9 @@
 import { basename, relative } from 'node:path'
 import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
-import { print, report } from './terminal.ts'
+import { print } from './terminal.ts'
+
+const SAME_REQUEST_MS = 1_000
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -20,10 +22,14 @@ async function serve(flags: Flags): Promise<void> {
   const log = createLog()
   const daemon = await startDaemon(loaded.config, log)
 
-  let stopping = false
+  let asked: number | undefined
   const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1) // asked twice: somebody is in a hurry
-    stopping = true
+    if (asked !== undefined) {
+      // Asked again: somebody is in a hurry. At once it is the same Ctrl-C, which npm passes on beside the terminal.
+      if (performance.now() - asked > SAME_REQUEST_MS) process.exit(1)
+      return
+    }
+    asked = performance.now()
     log.info({ signal }, 'stopping')
     await daemon.close()
     process.exit(0)
@@ -38,8 +44,11 @@ async function serve(flags: Flags): Promise<void> {
   })
   // Nothing is known about the state after a fault of our own: end, and let the service manager start anew.
   process.on('uncaughtException', (err) => {
-    log.fatal({ err }, 'unexpected error')
-    process.exit(report(err))
+    try {
+      log.fatal({ err }, 'unexpected error')
+    } finally {
+      process.exit(1) // also where the log itself is what failed, because its terminal is gone
+    }
   })
 
   log.info({ socket: daemon.socket, port: daemon.port, config: loaded.file }, 'listening')
@@ -48,9 +57,10 @@ async function serve(flags: Flags): Promise<void> {
   else print(JSON.stringify({ event: 'listening', socket, port, pid: process.pid }))
 }
 
-function welcome({ config, sources }: LoadedConfig, port: number): string {
+function welcome({ config }: LoadedConfig, port: number): string {
   const { socket } = config.listen
-  const flag = sources.get('listen.socket') === 'default' ? '' : ` --socket ${socket}`
+  // Where a client would look for itself, it need not be told.
+  const flag = socket === loadConfig({}).config.listen.socket ? '' : ` --socket ${quoted(socket)}`
   return `
 Postern is listening on ${socket}
                     and http://127.0.0.1:${port}/api/
@@ -62,8 +72,13 @@ Mint a token, and call with it:
 `
 }
 
+/** For a shell. */
+function quoted(word: string): string {
+  return /^[\w./@%+:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
 /** How the person at the terminal can run this same program. */
 function commandName(): string {
   const [, script = 'postern'] = process.argv
-  return basename(script) === 'main.js' ? `node ${relative(process.cwd(), script)}` : basename(script)
+  return basename(script) === 'main.js' ? `node ${quoted(relative(process.cwd(), script))}` : basename(script)
 }

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { Complaint } from '../protocol/complaint.ts'
+import { Complaint, inWords } from '../protocol/complaint.ts'
 
 /** Everything the command prints on stdout. */
 export function print(text: string): void {
@@ -43,6 +43,11 @@ export function report(error: unknown): number {
     `postern: ${printable(message)}\n${hint === undefined ? '' : `hint: ${printable(hint)}\n`}`,
   )
   return exitCode
+}
+
+/** What could not be printed. A reader that has seen enough (head) is no error of anybody's. */
+export function reportOutput(error: NodeJS.ErrnoException): number {
+  return error.code === 'EPIPE' ? 0 : report(new Complaint(`cannot write the output: ${inWords(error)}`))
 }
 
 function unforeseen(error: unknown): { message: string; hint: string | undefined; exitCode: number } {

@@ -117,6 +117,7 @@ export class Doors {
 
   #converse(socket: Socket, connection: Connection): void {
     const { exchange, limits } = this.#parts
+    connection.conversing = true
     const notLocal = () => whyNotLocal(connection.peer, undefined)
     const stream = new Stream(
       socket,
@@ -136,7 +137,7 @@ export class Doors {
     for (const stream of this.#streams) stream.end({ drop: true })
     const deadline = performance.now() + GRACE_MS
     while (this.#reception.count > 0 && performance.now() < deadline) {
-      for (const server of this.#servers) server.closeIdleConnections()
+      this.#reception.dismissIdle()
       await pause(10)
     }
     this.#reception.dismissAll()

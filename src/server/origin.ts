@@ -11,6 +11,8 @@ export interface Connection {
   memo: { readonly credential: string; readonly live: Live } | undefined
   /** Calls under way. */
   inFlight: number
+  /** Whether it is a WebSocket or a stream, which ends in its own way. */
+  conversing: boolean
 }
 
 /** Where a message came from and what it brought, settled by the transport. */

@@ -42,7 +42,7 @@ export class Reception {
       this.#refuse(socket, peer, reason)
       return undefined
     }
-    const connection: Connection = { peer, memo: undefined, inFlight: 0 }
+    const connection: Connection = { peer, memo: undefined, inFlight: 0, conversing: false }
     this.#open.set(socket, connection)
     this.#count(peer, 1)
     socket.once('close', () => {
@@ -74,6 +74,13 @@ export class Reception {
     this.#log.warn({ refused: this.#refused, address, reason }, 'connections refused')
     this.#logged = performance.now()
     this.#refused = 0
+  }
+
+  /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
+  dismissIdle(): void {
+    for (const [socket, { inFlight, conversing }] of this.#open) {
+      if (inFlight === 0 && !conversing && socket.writableLength === 0) socket.destroy()
+    }
   }
 
   /** Ends whatever is still open. */

@@ -75,6 +75,7 @@ export class WebSocketDoor {
   }
 
   #open(ws: WebSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
+    origin.connection.conversing = true
     const session = new Session(ws, socket, origin, this.#parts)
     this.#sessions.add(session)
     const credential = bearerOf(origin.authorization)

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeSync,
@@ -41,7 +42,7 @@ export async function openStateDirectory(directory: string, credentials?: string
     const unlock = lock(join(directory, 'lock'))
     try {
       const pepper = settlePepper(directory, credentials)
-      const store = await openDatabase(join(directory, 'db'))
+      const store = await openDatabase(directory, pepper)
       const close = async () => {
         await store.close()
         unlock()
@@ -88,14 +89,23 @@ function lock(path: string): () => void {
   return () => closeSync(fd)
 }
 
+/** What format.json says: the layout, the pepper's fingerprint, and whether there has ever been a database. */
+interface Format {
+  readonly format: number
+  readonly pepper: string
+  readonly database: 'to be made' | 'made'
+}
+
 function settlePepper(directory: string, credentials: string | undefined): Buffer {
-  const formatFile = join(directory, 'format.json')
-  const ownFile = join(directory, 'pepper')
+  const { formatFile, ownPepper, db } = placesIn(directory)
   const given = credentials === undefined ? undefined : join(credentials, 'pepper')
-  const file = given !== undefined && existsSync(given) ? given : ownFile
-  const established = existsSync(formatFile) || holdsDatabase(join(directory, 'db'))
+  const file = given !== undefined && existsSync(given) ? given : ownPepper
+  const format = existsSync(formatFile) ? readFormat(formatFile) : undefined
+  if (format === undefined && holdsDatabase(db)) {
+    throw new Complaint(`${formatFile} is missing beside an existing database`, 'restore it from your backup')
+  }
   if (!existsSync(file)) {
-    if (established) {
+    if (format !== undefined) {
       throw new Complaint(
         `the pepper ${file} is missing, and without it no stored token can be verified`,
         'restore the file from your backup; only if it is lost for good, move the state directory away and start anew',
@@ -103,15 +113,31 @@ function settlePepper(directory: string, credentials: string | undefined): Buffe
     }
     writeDurably(file, `${randomBytes(32).toString('hex')}\n`)
   }
-  const pepper = readPepper(file)
-  if (existsSync(formatFile)) checkFormat(formatFile, fingerprint(pepper), file)
-  else if (established) {
-    throw new Complaint(`${formatFile} is missing beside an existing database`, 'restore it from your backup')
-  } else writeDurably(formatFile, `${JSON.stringify({ format: FORMAT, pepper: fingerprint(pepper) })}\n`)
+  const pepper = readPepper(file, file === ownPepper)
+  if (format === undefined) writeFormat(formatFile, pepper, 'to be made')
+  else if (format.pepper !== fingerprint(pepper)) {
+    throw new Complaint(
+      `the pepper ${file} is not the one that this database was made with`,
+      'put the right file back; nothing was touched',
+    )
+  }
   return pepper
 }
 
-function readPepper(file: string): Buffer {
+function placesIn(directory: string): { formatFile: string; ownPepper: string; db: string } {
+  return {
+    formatFile: join(directory, 'format.json'),
+    ownPepper: join(directory, 'pepper'),
+    db: join(directory, 'db'),
+  }
+}
+
+function writeFormat(file: string, pepper: Buffer, database: Format['database']): void {
+  const content: Format = { format: FORMAT, pepper: fingerprint(pepper), database }
+  writeDurably(file, `${JSON.stringify(content)}\n`)
+}
+
+function readPepper(file: string, own: boolean): Buffer {
   const hex = readFileSync(file, 'latin1').trim()
   if (!/^[0-9a-f]{64}$/.test(hex)) {
     throw new Complaint(
@@ -119,36 +145,32 @@ function readPepper(file: string): Buffer {
       'restore it from your backup',
     )
   }
-  if (!file.startsWith(process.env.CREDENTIALS_DIRECTORY ?? '\0') && (statSync(file).mode & 0o077) !== 0) {
+  if (own && (statSync(file).mode & 0o077) !== 0) {
     throw new Complaint(`the pepper ${file} can be read by others`, `chmod 600 ${file}`)
   }
   return Buffer.from(hex, 'hex')
 }
 
-function checkFormat(formatFile: string, actual: string, pepperFile: string): void {
-  const { format, pepper } = readFormat(formatFile)
-  if (format > FORMAT) {
+function readFormat(file: string): Format {
+  const parsed = parseFormat(readFileSync(file, 'utf8'))
+  if (parsed === undefined) throw new Complaint(`${file} is damaged`, 'restore it from your backup')
+  if (parsed.format > FORMAT) {
     throw new Complaint(
-      `the database has format ${format}; this version of postern knows formats up to ${FORMAT}`,
+      `the database has format ${parsed.format}; this version of postern knows formats up to ${FORMAT}`,
       'install the newer version again; nothing was touched',
     )
   }
-  if (pepper !== actual) {
-    throw new Complaint(
-      `the pepper ${pepperFile} is not the one that this database was made with`,
-      'put the right file back; nothing was touched',
-    )
-  }
+  return parsed
 }
 
-function readFormat(formatFile: string): { format: number; pepper: string } {
+function parseFormat(text: string): Format | undefined {
   try {
-    const { format, pepper } = JSON.parse(readFileSync(formatFile, 'utf8')) as Record<string, unknown>
-    if (typeof format === 'number' && typeof pepper === 'string') return { format, pepper }
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
+    const { format, pepper, database } = JSON.parse(text) as Partial<Format>
+    if (typeof format !== 'number' || typeof pepper !== 'string') return undefined
+    return { format, pepper, database: database === 'to be made' ? database : 'made' }
+  } catch {
+    return undefined
   }
-  throw new Complaint(`${formatFile} is damaged`, 'restore it from your backup')
 }
 
 /** Tells peppers apart without giving any away. */
@@ -160,21 +182,32 @@ function holdsDatabase(db: string): boolean {
   return existsSync(db) && readdirSync(db).length > 0
 }
 
-async function openDatabase(db: string): Promise<Store> {
-  const existed = holdsDatabase(db)
-  // LevelDB would take a folder without CURRENT for a new database and begin an empty one over the remains.
-  if (existed && !existsSync(join(db, 'CURRENT'))) {
-    throw new Complaint(
-      `the database ${db} is damaged: its file CURRENT is missing`,
-      'restore it from your backup',
-    )
-  }
+/** A new database is made beside its place and moved there when it is whole: one without CURRENT is damaged, never half-made. */
+async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
+  const { formatFile, db } = placesIn(directory)
+  const begun = `${db}.new`
   try {
-    const store = await openLevel(db)
-    if (!existed) syncDirectory(dirname(db))
-    return store
+    if (!holdsDatabase(db)) {
+      if (readFormat(formatFile).database === 'made') {
+        throw new Complaint(`the database ${db} is gone`, 'restore it from your backup')
+      }
+      rmSync(begun, { recursive: true, force: true })
+      await (await openLevel(begun)).close()
+      renameSync(begun, db)
+      syncDirectory(directory)
+      writeFormat(formatFile, pepper, 'made')
+    }
+    // LevelDB would take a folder without CURRENT for a new database and begin an empty one over the remains.
+    if (!existsSync(join(db, 'CURRENT'))) {
+      throw new Complaint(
+        `the database ${db} is damaged: its file CURRENT is missing`,
+        'restore it from your backup',
+      )
+    }
+    return await openLevel(db)
   } catch (error) {
-    if (!existed) rmSync(db, { recursive: true, force: true }) // nothing half-made
+    rmSync(begun, { recursive: true, force: true })
+    if (error instanceof Complaint) throw error
     throw databaseComplaint(db, (error as Error).cause ?? error)
   }
 }

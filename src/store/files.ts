@@ -1,6 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+import { Complaint } from '../protocol/complaint.ts'
 
 /**
  * A file that will be whole or absent, whatever happens: written beside its name, synced, renamed over it, and the
@@ -10,32 +20,63 @@ export class DurableFile {
   readonly path: string
   readonly #temporary: string
   readonly #fd: number
+  #open = true
 
-  /** Fails at once where the directory cannot be written, before anything that depends on the file is done. */
-  constructor(path: string) {
+  /**
+   * Fails at once where the file could not be written later, before anything that depends on it is done: on a directory
+   * that cannot be written, a disk without `reserve` bytes, or a path where something special is.
+   */
+  constructor(path: string, reserve = 0) {
     this.path = path
     this.#temporary = `${path}.${randomBytes(4).toString('hex')}.new`
+    refuseSpecial(path)
     this.#fd = openSync(this.#temporary, 'wx', 0o600) // 'x': never through somebody's symbolic link
+    try {
+      this.#write(Buffer.alloc(reserve))
+      fsyncSync(this.#fd)
+    } catch (error) {
+      this.discard()
+      throw error
+    }
   }
 
   /** Writes the content and puts the file in its place. */
   commit(content: string): void {
     try {
       const bytes = Buffer.from(content)
-      for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written)
+      this.#write(bytes)
+      ftruncateSync(this.#fd, bytes.length)
       fsyncSync(this.#fd)
       renameSync(this.#temporary, this.path)
+      this.#open = false
+      closeSync(this.#fd)
+      syncDirectory(dirname(this.path))
     } catch (error) {
       this.discard()
       throw error
     }
-    closeSync(this.#fd)
-    syncDirectory(dirname(this.path))
   }
 
+  #write(bytes: Buffer): void {
+    for (let written = 0; written < bytes.length; ) {
+      written += writeSync(this.#fd, bytes, written, bytes.length - written, written)
+    }
+  }
+
+  /** Leaves nothing behind. Does nothing after commit(). */
   discard(): void {
+    if (!this.#open) return
+    this.#open = false
     closeSync(this.#fd)
     unlinkSync(this.#temporary)
+  }
+}
+
+// rename() would put a plain file in the place of a device or a pipe, and fail on a directory only at the very end.
+function refuseSpecial(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (path === '' || (found !== undefined && !found.isFile() && !found.isSymbolicLink())) {
+    throw new Complaint(`cannot write ${path || 'a file without a name'}: only a plain file can be replaced`)
   }
 }
 
