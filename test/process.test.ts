@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -69,18 +60,6 @@ describe('the daemon', () => {
       await daemon.stop(signal)
     }
     assert.equal(ids.size, 15)
-  })
-
-  it('writes last access when it is stopped, and shows it after', async (t) => {
-    const first = await startDaemon(t)
-    const [used, reader] = [await mint(first), await mint(first)]
-    await accepted(first, used)
-    assert.equal(await first.stop(), 0)
-    const second = await startDaemon(t, { directory: first.directory })
-    await accepted(second, reader)
-    await second.stop()
-    const log = readFileSync(join(first.stateDir, 'lock'), 'utf8')
-    assert.match(log, /^\d+\n$/)
   })
 
   it('finishes calls in flight when it is asked to stop', async (t) => {

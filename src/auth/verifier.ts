@@ -20,6 +20,12 @@ export interface Verified {
   readonly user: UserRecord
 }
 
+interface Load {
+  readonly found: Promise<Live | undefined>
+  /** Set by a signal. */
+  overtaken: boolean
+}
+
 /**
  * Verification: from a secret's text to the live token it belongs to. Zero store reads for a cached token, one otherwise,
  * and never a write. Expiry and the owner's state are compared at every use; only the record is cached.
@@ -30,8 +36,8 @@ export class Verifier implements Feed {
   readonly #clock: Clock
   readonly #users: Users
   readonly #cache: LRUCache<string, Live>
-  /** Counts signals, by which a read knows that it was overtaken. */
-  #heard = 0
+  /** Reads under way, of stores that take their time: one for each token, however many ask. */
+  readonly #loads = new Map<string, Load>()
 
   constructor(parts: { store: Store; pepper: Pepper; clock: Clock; users: Users; cacheSize: number }) {
     this.#store = parts.store
@@ -66,16 +72,24 @@ export class Verifier implements Feed {
   }
 
   #load(hash: string): Maybe<Live | undefined> {
-    const heard = this.#heard
-    return after(this.#read(secretKey(hash)), (entry) => {
-      if (entry === undefined) return undefined
-      const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
-      // What was read before a signal may be what the signal is about.
-      if (heard !== this.#heard) return live
-      const present = this.#cache.get(hash) // of another call that asked for the same token meanwhile
-      if (present === undefined) this.#cache.set(hash, live)
-      return present ?? live
-    })
+    const under = this.#loads.get(hash)
+    if (under !== undefined) return under.found
+    const entry = this.#read(secretKey(hash))
+    if (!(entry instanceof Promise)) return this.#remember(hash, entry)
+    const found = entry
+      .finally(() => this.#loads.delete(hash))
+      // What was read before a signal about it may be what the signal is about.
+      .then((read) => (load.overtaken ? this.#load(hash) : this.#remember(hash, read)))
+    const load: Load = { found, overtaken: false }
+    this.#loads.set(hash, load)
+    return found
+  }
+
+  #remember(hash: string, entry: Entry | undefined): Live | undefined {
+    if (entry === undefined) return undefined
+    const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
+    this.#cache.set(hash, live)
+    return live
   }
 
   #read(key: string): Maybe<Entry | undefined> {
@@ -88,13 +102,16 @@ export class Verifier implements Feed {
   }
 
   signal(payload: string): void {
-    this.#heard++
-    for (const hash of decodeSignal(payload).hashes) this.#cache.delete(hash)
+    for (const hash of decodeSignal(payload).hashes) {
+      this.#cache.delete(hash)
+      const load = this.#loads.get(hash)
+      if (load !== undefined) load.overtaken = true
+    }
   }
 
   reset(): void {
-    this.#heard++
     this.#cache.clear()
+    for (const load of this.#loads.values()) load.overtaken = true
   }
 }
 

@@ -27,6 +27,7 @@ export const HTTP_REFUSALS = {
   too_large: 413,
   content_type: 415,
   expectation: 417,
+  upgrade_required: 426,
   headers: 431,
 } as const
 

@@ -25,6 +25,7 @@ export class Conversation {
   readonly #waiting: string[] = []
   #answers: string[] = []
   #paused = false
+  #draining = false
   #input: 'open' | 'ended' = 'open'
   #onDone: (() => void) | undefined
 
@@ -63,9 +64,7 @@ export class Conversation {
   }
 
   async #run(text: string): Promise<void> {
-    this.#origin.connection.inFlight++
     const { body } = await this.#exchange.answer(text, this.#origin)
-    this.#origin.connection.inFlight--
     if (body !== undefined) this.say(body)
     this.#proceed()
   }
@@ -81,14 +80,22 @@ export class Conversation {
     this.#answers = []
     const { socket } = this.#transport
     if (socket.writable) this.#transport.deliver(answers)
-    if (socket.writableNeedDrain) {
-      this.#pause()
-      socket.once('drain', () => this.#proceed())
-    }
+    if (socket.writableNeedDrain) this.#awaitDrain(socket)
     this.#checkDone()
   }
 
+  #awaitDrain(socket: Socket): void {
+    this.#pause()
+    if (this.#draining) return
+    this.#draining = true
+    socket.once('drain', () => {
+      this.#draining = false
+      this.#proceed()
+    })
+  }
+
   #proceed(): void {
+    if (this.#origin.connection.closed) this.#waiting.length = 0
     while (this.#waiting.length > 0 && !this.#busy()) void this.#run(this.#waiting.shift() as string)
     if (this.#paused && this.#waiting.length === 0 && !this.#busy()) {
       this.#paused = false

@@ -36,9 +36,11 @@ export class Dispatcher {
     this.#identification = identification
     this.#services = services
     this.#log = log
-    // Its own listener prints to the console, refusals included.
-    this.#server = new JSONRPCServer<Asking>({ errorListener: () => {} })
-    this.#server.mapErrorToJSONRPCErrorResponse = (id, thrown) => this.#refusal(id, asFailure(thrown))
+    // The package's own listener prints to the console, refusals included. This one hears of notifications, too.
+    this.#server = new JSONRPCServer<Asking>({
+      errorListener: (_message, thrown) => this.#logCause(asFailure(thrown)),
+    })
+    this.#server.mapErrorToJSONRPCErrorResponse = (id, thrown) => refusal(id, asFailure(thrown))
     this.#server.handleMethodNotFound = async ({ id, method }) =>
       id === undefined ? null : unknownMethod(id, method)
     for (const row of services.methods) {
@@ -65,17 +67,18 @@ export class Dispatcher {
     return after(admitted, (caller) => row.run(params, caller, this.#services))
   }
 
-  #refusal(id: JSONRPCID, failure: Failure): JSONRPCErrorResponse {
-    if (failure.cause !== undefined)
-      this.#log.error({ err: failure.cause, failure: failure.name }, 'a call failed')
-    const { code, message, data } = failure.toErrorObject()
-    return createJSONRPCErrorResponse(id, code, message, data)
+  #logCause({ name, cause }: Failure): void {
+    if (cause !== undefined) this.#log.error({ err: cause, failure: name }, 'a call failed')
   }
 }
 
-function unknownMethod(id: JSONRPCID, method: string): JSONRPCErrorResponse {
-  const { code, message, data } = new Failure('method_not_found', reasonFor(method)).toErrorObject()
+function refusal(id: JSONRPCID, failure: Failure): JSONRPCErrorResponse {
+  const { code, message, data } = failure.toErrorObject()
   return createJSONRPCErrorResponse(id, code, message, data)
+}
+
+function unknownMethod(id: JSONRPCID, method: string): JSONRPCErrorResponse {
+  return refusal(id, new Failure('method_not_found', reasonFor(method)))
 }
 
 function reasonFor(method: string): string {

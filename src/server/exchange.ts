@@ -10,6 +10,8 @@ import {
   parseMessage,
 } from '../protocol/jsonrpc.ts'
 import type { Dispatcher } from './dispatch.ts'
+import { bearerOf } from './identify.ts'
+import { begin, end } from './in-flight.ts'
 import type { Current } from './limits.ts'
 import type { Origin } from './origin.ts'
 
@@ -43,35 +45,44 @@ export class Exchange {
     this.#limits = limits
   }
 
-  /** Never rejects. */
+  /** Never rejects. The calls are counted as under way on their connection from the moment this is called. */
   async answer(text: string, origin: Origin): Promise<Reply> {
     try {
       const message = parseMessage(text, this.#limits())
-      if (!message.batch) {
-        refuseTwoCredentials([message.element], origin)
-        const { status, text } = await this.#answerElement(message.element, origin)
-        return {
-          status,
-          body: text,
-          presented: origin.authorization !== undefined || carriesToken(message.element),
-        }
-      }
-      refuseTwoCredentials(message.elements, origin)
-      return await this.#answerBatch(message.elements, origin)
+      return message.batch
+        ? await this.#answerBatch(message.elements, origin)
+        : await this.#answerSingle(message.element, origin)
     } catch (thrown) {
       const failure = asFailure(thrown)
       return { status: failure.status, body: encodeFailure(failure), presented: false }
     }
   }
 
-  /** Answers come in the order of the calls. */
+  async #answerSingle(element: Element, origin: Origin): Promise<Reply> {
+    refuseTwoCredentials([element], origin)
+    const { connection } = origin
+    begin(connection, 1)
+    const { status, text } = await this.#answerElement(element, origin)
+    end(connection, 1)
+    return {
+      status,
+      body: text,
+      presented: bearerOf(origin.authorization) !== undefined || carriesToken(element),
+    }
+  }
+
+  /** Answers come in the order of the calls. What a vanished client still had in its batch is not begun. */
   async #answerBatch(elements: readonly Element[], origin: Origin): Promise<Reply> {
+    refuseTwoCredentials(elements, origin)
+    const { connection } = origin
+    begin(connection, elements.length)
     const texts: string[] = []
-    for (let at = 0; at < elements.length; at += SLICE) {
+    for (let at = 0; at < elements.length && !connection.closed; at += SLICE) {
       if (at > 0) await nextTurn()
       const slice = elements.slice(at, at + SLICE).map((element) => this.#answerElement(element, origin))
       for (const { text } of await Promise.all(slice)) if (text !== undefined) texts.push(text)
     }
+    end(connection, elements.length)
     if (texts.length === 0) return { status: 204, body: undefined, presented: false }
     return { status: 200, body: `[${texts.join(',')}]`, presented: false }
   }

@@ -4,18 +4,16 @@ import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { readBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
+import { turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
-import { whyNotLocal } from './local.ts'
 import type { Connection, Origin } from './origin.ts'
 import { sendFailure, sendRaw, sendReply } from './replies.ts'
+import { originOf, refuseBadHost, refuseContent } from './request.ts'
 import { readTarget, type Target } from './target.ts'
-import { ignoreUpgrade, wantsWebSocket } from './upgrade.ts'
+import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
 
 /** How often Node looks for requests that take too long, in milliseconds: the precision of the time limits. */
 const TIMEOUT_CHECK_MS = 1_000
-
-const CONTENT_TYPE =
-  /^application\/(json|json-rpc|jsonrequest)[ \t]*(;[ \t]*charset[ \t]*=[ \t]*"?utf-8"?[ \t]*)?$/i
 
 export interface HttpParts {
   readonly exchange: Exchange
@@ -51,51 +49,48 @@ class HttpDoor {
     })
     this.server.maxHeadersCount = 0 // beyond 2,000 Node drops fields silently, a forwarding header among them
     this.server.timeout = limits.idle // readers that never read
+    // A client that has said all it wants to (nc, a pipe) still gets its answer.
+    Object.assign(this.server, { httpAllowHalfOpen: true })
     this.server.on('request', (req, res) => void this.#serve(req, res))
-    this.server.on('checkContinue', (req, res) => void this.#serve(req, res))
-    this.server.on('checkExpectation', (req, res) => {
-      sendFailure(
-        req,
-        res,
-        new Failure('invalid_request', 'Only "Expect: 100-continue" is understood.', { http: 'expectation' }),
-      )
-    })
+    this.server.on('checkContinue', (req, res) => void this.#serve(req, res, () => res.writeContinue()))
+    this.server.on('checkExpectation', (req, res) => sendFailure(req, res, UNKNOWN_EXPECTATION))
     this.server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket as Socket, head))
-    this.server.on('connect', (_req, socket) => sendRaw(socket as Socket, wrongVerb('POST')))
+    this.server.on('connect', (_req, socket) => this.#refuse(socket as Socket, wrongVerb('POST')))
     this.server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
   }
 
-  async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): Promise<void> {
     try {
+      const connection = this.#connection(req.socket)
+      connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      if (target.path === '/api/' || target.path === '/api') await this.#serveCall(req, res, target)
-      else if (target.path === '/healthz') this.#serveHealth(req, res, true)
-      else if (target.path === '/readyz') this.#serveHealth(req, res, this.#parts.ready())
-      else
-        throw new Failure('invalid_request', 'There is nothing here; calls go to POST /api/.', {
-          http: 'not_found',
-        })
+      if (isApi(target)) await this.#serveCall(req, res, target, connection, sendContinue)
+      else if (target.path === '/healthz') serveHealth(req, res, true)
+      else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
+      else throw notFound('There is nothing here; calls go to POST /api/.')
     } catch (thrown) {
       this.#fail(req, res, asFailure(thrown))
     }
   }
 
-  async #serveCall(req: IncomingMessage, res: ServerResponse, target: Target): Promise<void> {
+  async #serveCall(
+    req: IncomingMessage,
+    res: ServerResponse,
+    target: Target,
+    connection: Connection,
+    sendContinue: (() => void) | undefined,
+  ): Promise<void> {
     if (req.method !== 'POST') throw wrongVerb('POST')
-    const connection = this.#connection(req.socket)
-    const { limits, exchange } = this.#parts
-    if (connection.inFlight >= limits().in_flight)
-      throw new Failure('limited', 'Too many calls under way on this connection.')
     refuseContent(req)
+    const { exchange, limits } = this.#parts
     const origin = originOf(req, target, connection, false)
-    if (req.headers.expect !== undefined && Number(req.headers['content-length'] ?? 0) <= limits().body)
-      res.writeContinue()
-    const text = await readBody(req, res, limits().body)
+    const { body, in_flight } = limits()
+    if (Number(req.headers['content-length'] ?? 0) <= body) sendContinue?.()
+    const text = await readBody(req, res, body)
     if (text === undefined) return
-    connection.inFlight++
+    if (connection.inFlight >= in_flight) await turn(connection, req.socket, in_flight)
     const reply = await exchange.answer(text, origin)
-    connection.inFlight--
     if (!res.destroyed) sendReply(res, reply)
   }
 
@@ -105,49 +100,70 @@ class HttpDoor {
     return connection
   }
 
-  #serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): void {
-    if (req.method !== 'GET' && req.method !== 'HEAD') throw wrongVerb('GET, HEAD')
-    res.writeHead(well ? 200 : 503, { 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
-  }
-
   #fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
     if (failure.name === 'internal') this.#parts.log.error({ err: failure.cause }, 'a request failed')
-    if (res.headersSent) {
-      res.destroy()
-      return
-    }
-    sendFailure(req, res, failure)
+    if (res.headersSent) res.destroy()
+    else sendFailure(req, res, failure)
   }
 
   #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on('error', () => {}) // Node has taken its own listener off
+    const connection = this.#parts.connectionOf(socket)
+    // Pipelined behind a call: that one's answer would come out between the frames.
+    if (connection !== undefined) afterLatest(connection, () => this.#switch(req, socket, head, connection))
+    else socket.destroy()
+  }
+
+  #switch(req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void {
     try {
-      const connection = this.#connection(socket)
-      if (connection.inFlight > 0) {
-        socket.destroy() // pipelined behind a call whose answer would come out between the frames
-        return
-      }
       if (!wantsWebSocket(req)) {
         ignoreUpgrade(this.server, req, socket, head)
         return
       }
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      if (target.path !== '/api/' && target.path !== '/api') {
-        throw new Failure('invalid_request', 'WebSockets are on /api/.', { http: 'not_found' })
-      }
+      if (!isApi(target)) throw notFound('WebSockets are on /api/.')
+      refuseHandshake(req)
       this.#parts.onWebSocket(req, socket, head, originOf(req, target, connection, true))
     } catch (thrown) {
       sendRaw(socket, asFailure(thrown))
     }
   }
 
-  /** What could not be parsed, or took too long. With an answer under way there is no place for another: just end. */
   #clientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const connection = this.#parts.connectionOf(socket)
-    if (connection === undefined || connection.inFlight > 0 || error.code === 'ECONNRESET') socket.destroy()
-    else sendRaw(socket, clientFailure(error.code))
+    if (error.code === 'ECONNRESET') socket.destroy()
+    else this.#refuse(socket, clientFailure(error.code))
   }
+
+  /** Refuses what could not be parsed, or took too long to arrive: behind the answers that are still due. */
+  #refuse(socket: Socket, failure: Failure): void {
+    const connection = this.#parts.connectionOf(socket)
+    const latest = connection?.latest
+    if (connection === undefined || (latest !== undefined && !latest.req.complete && latest.headersSent))
+      socket.destroy()
+    else if (latest === undefined || latest.req.complete)
+      afterLatest(connection, () => sendRaw(socket, failure))
+    else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // the failure is this request's own
+  }
+}
+
+const UNKNOWN_EXPECTATION = new Failure('invalid_request', 'Only "Expect: 100-continue" is understood.', {
+  http: 'expectation',
+})
+
+function isApi({ path }: Target): boolean {
+  return path === '/api/' || path === '/api'
+}
+
+function serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): void {
+  if (req.method !== 'GET' && req.method !== 'HEAD') throw wrongVerb('GET, HEAD')
+  res.writeHead(well ? 200 : 503, { 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
+}
+
+/** Goes on when the newest request on a connection, and so every earlier one, is answered. */
+function afterLatest({ latest }: Connection, goOn: () => void): void {
+  if (latest === undefined || latest.writableFinished) goOn()
+  else latest.once('close', goOn)
 }
 
 function clientFailure(code: string | undefined): Failure {
@@ -164,49 +180,10 @@ function clientFailure(code: string | undefined): Failure {
 }
 
 function wrongVerb(allow: string): Failure {
-  return new Failure('invalid_request', `Only ${allow} is understood here.`, {
-    http: 'wrong_verb',
-    headers: { Allow: allow },
-  })
+  const headers = { Allow: allow }
+  return new Failure('invalid_request', `Only ${allow} is understood here.`, { http: 'wrong_verb', headers })
 }
 
-/** RFC 9112 section 3.2: exactly one Host in HTTP/1.1. With joined duplicates a second one shows as a comma. */
-function refuseBadHost(req: IncomingMessage): void {
-  const { host } = req.headers
-  if (host === undefined ? req.httpVersion === '1.1' : host.includes(',')) {
-    throw new Failure('invalid_request', 'A request has exactly one Host.')
-  }
-}
-
-/** Only JSON, as itself: no page can send that elsewhere without a preflight, and none is granted (pitfall 3). */
-function refuseContent({ headers }: IncomingMessage): void {
-  if (!CONTENT_TYPE.test(headers['content-type'] ?? '')) {
-    throw new Failure('invalid_request', 'Send "Content-Type: application/json", in UTF-8.', {
-      http: 'content_type',
-    })
-  }
-  const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new Failure('invalid_request', 'Send the body as it is, without a Content-Encoding.', {
-      http: 'content_type',
-    })
-  }
-}
-
-function originOf(
-  req: IncomingMessage,
-  target: Target,
-  connection: Connection,
-  tokenOverrides: boolean,
-): Origin {
-  const { authorization } = req.headers
-  if (authorization?.includes(',') && hasTwoAuthorizations(req)) {
-    throw new Failure('invalid_request', 'Send one Authorization header.')
-  }
-  const claims = { headers: req.headers, authority: target.authority, port: req.socket.localPort }
-  return { connection, authorization, tokenOverrides, notLocal: () => whyNotLocal(connection.peer, claims) }
-}
-
-function hasTwoAuthorizations({ rawHeaders }: IncomingMessage): boolean {
-  return rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length > 1
+function notFound(reason: string): Failure {
+  return new Failure('invalid_request', reason, { http: 'not_found' })
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/verifier.ts'
 
@@ -9,8 +10,14 @@ export interface Connection {
    * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.
    */
   memo: { readonly credential: string; readonly live: Live } | undefined
-  /** Calls under way. */
+  /** Calls under way; each element of a batch is one. */
   inFlight: number
+  /** HTTP requests that wait for fewer of them. */
+  readonly waiting: (() => void)[]
+  /** Set when it is gone: nobody will read what has not been begun. */
+  closed: boolean
+  /** The response to the newest HTTP request on it. */
+  latest: ServerResponse | undefined
   /** Whether it is a WebSocket or a stream, which ends in its own way. */
   conversing: boolean
 }

@@ -42,10 +42,19 @@ export class Reception {
       this.#refuse(socket, peer, reason)
       return undefined
     }
-    const connection: Connection = { peer, memo: undefined, inFlight: 0, conversing: false }
+    const connection: Connection = {
+      peer,
+      memo: undefined,
+      inFlight: 0,
+      waiting: [],
+      closed: false,
+      latest: undefined,
+      conversing: false,
+    }
     this.#open.set(socket, connection)
     this.#count(peer, 1)
     socket.once('close', () => {
+      connection.closed = true
       this.#open.delete(socket)
       this.#count(peer, -1)
     })

@@ -33,7 +33,10 @@ export class Stream {
     this.#conversation = new Conversation(exchange, origin, limits, {
       socket,
       deliver: (answers) => socket.write(`${answers.join('\n')}\n`),
-      pause: () => socket.pause(),
+      pause: () => {
+        this.#stopWatch() // it is not the sender who keeps the line waiting now
+        socket.pause()
+      },
       resume: () => socket.resume(),
     })
     socket.setTimeout(limits().idle, () => this.#idle())
@@ -43,7 +46,7 @@ export class Stream {
       this.#endLine()
       this.end({ drop: false })
     })
-    socket.on('close', () => clearTimeout(this.#slow))
+    socket.on('close', () => this.#stopWatch())
   }
 
   #take(chunk: Buffer): void {
@@ -72,14 +75,18 @@ export class Stream {
     const line = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
     this.#pieces = []
     this.#size = 0
-    clearTimeout(this.#slow)
-    this.#slow = undefined
+    this.#stopWatch()
     if (!isUtf8(line))
       this.#conversation.say(encodeFailure(new Failure('parse_error', 'The line is not valid UTF-8.')))
     else {
       const text = line.toString('utf8')
       if (!BLANK.test(text)) this.#conversation.receive(text)
     }
+  }
+
+  #stopWatch(): void {
+    clearTimeout(this.#slow)
+    this.#slow = undefined
   }
 
   #refuse(reason: string): void {

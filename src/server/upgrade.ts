@@ -1,9 +1,25 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Failure } from '../protocol/failures.ts'
 
-/** Whether a request asks for a WebSocket (RFC 6455 section 4.1). */
-export function wantsWebSocket(req: IncomingMessage): boolean {
-  return tokens(req.headers.upgrade).includes('websocket')
+/** Whether a request asks for a WebSocket (RFC 6455 section 4.1); others go on as if they had not asked for anything. */
+export function wantsWebSocket({ method, httpVersion, headers }: IncomingMessage): boolean {
+  return method === 'GET' && httpVersion === '1.1' && tokens(headers.upgrade).includes('websocket')
+}
+
+/** What ws would refuse as text, refused as everything here is (RFC 6455 sections 4.2.1 and 4.4). */
+export function refuseHandshake({ headers }: IncomingMessage): void {
+  const version = headers['sec-websocket-version']
+  if (version !== '13' && version !== '8') {
+    throw new Failure('invalid_request', 'Only version 13 of the WebSocket protocol is understood.', {
+      http: 'upgrade_required',
+      headers: { 'Sec-WebSocket-Version': '13', Upgrade: 'websocket' },
+    })
+  }
+  if (!/^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')) {
+    throw new Failure('invalid_request', 'The Sec-WebSocket-Key is missing or malformed.')
+  }
+  headers.upgrade = 'websocket' // chosen from what was offered
 }
 
 const OF_THE_UPGRADE = ['upgrade', 'http2-settings']

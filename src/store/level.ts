@@ -17,7 +17,12 @@ import {
 /** Steps that one durable write carries at most; what waits beyond that goes into the next. */
 const MAX_GROUP = 4_000
 
-type LevelSnapshot = ReturnType<Level<string, string>['snapshot']>
+/**
+ * Keys go in as bytes: with text keys classic-level 3.0.0's getSync writes them into a buffer of a fixed size and does not
+ * notice when the end of a long one is lost in the middle of a character, so that it reads another key.
+ */
+type Database = Level<Buffer, string>
+type LevelSnapshot = ReturnType<Database['snapshot']>
 
 interface Waiting {
   readonly commit: Commit
@@ -27,7 +32,7 @@ interface Waiting {
 
 /** Opens (or creates) the database in `directory`. Throws LevelDB's own error; see openStateDirectory for what it means. */
 export async function openLevel(directory: string): Promise<Store> {
-  const db = new Level<string, string>(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  const db: Database = new Level(directory, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
   await db.open()
   return new LevelStore(db)
 }
@@ -37,14 +42,14 @@ export async function openLevel(directory: string): Promise<Store> {
  * newcomers gather, and the next write carries them all; a lone writer never waits.
  */
 class LevelStore implements Store {
-  readonly #db: Level<string, string>
+  readonly #db: Database
   readonly #feeds = new Feeds()
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | undefined
   #head: Head
   #state: 'open' | 'failed' | 'closed' = 'open'
 
-  constructor(db: Level<string, string>) {
+  constructor(db: Database) {
     this.#db = db
     this.#head = headOf(this.get(HEAD))
   }
@@ -116,9 +121,12 @@ class LevelStore implements Store {
   }
 
   #write(batch: Batch, sync: boolean): Promise<void> {
-    const operations = [...batch.writes()].map(([key, entry]) =>
-      entry === null ? { type: 'del' as const, key } : { type: 'put' as const, key, value: encode(entry) },
-    )
+    const operations = [...batch.writes()].map(([text, entry]) => {
+      const key = Buffer.from(text)
+      return entry === null
+        ? { type: 'del' as const, key }
+        : { type: 'put' as const, key, value: encode(entry) }
+    })
     return this.#db.batch(operations, { sync })
   }
 
@@ -161,23 +169,21 @@ function decode(key: string, stored: string): Entry {
   return { key, value: stored.slice(space + 1), version: Number.parseInt(stored.slice(0, space), 36) }
 }
 
-function readEntry(db: Level<string, string>, key: string, snapshot?: LevelSnapshot): Entry | undefined {
+function readEntry(db: Database, key: string, snapshot?: LevelSnapshot): Entry | undefined {
   try {
-    const stored = snapshot === undefined ? db.getSync(key) : db.getSync(key, { snapshot })
+    const bytes = Buffer.from(key)
+    const stored = snapshot === undefined ? db.getSync(bytes) : db.getSync(bytes, { snapshot })
     return stored === undefined ? undefined : decode(key, stored)
   } catch (error) {
     throw unavailable(error)
   }
 }
 
-async function scanEntries(
-  db: Level<string, string>,
-  range: Range,
-  snapshot?: LevelSnapshot,
-): Promise<Entry[]> {
+async function scanEntries(db: Database, range: Range, snapshot?: LevelSnapshot): Promise<Entry[]> {
   try {
-    const rows = await db.iterator(snapshot === undefined ? range : { ...range, snapshot }).all()
-    return rows.map(([key, stored]) => decode(key, stored))
+    const bytes = { ...range, gte: Buffer.from(range.gte), lt: Buffer.from(range.lt) }
+    const rows = await db.iterator(snapshot === undefined ? bytes : { ...bytes, snapshot }).all()
+    return rows.map(([key, stored]) => decode(key.toString('utf8'), stored))
   } catch (error) {
     throw unavailable(error)
   }

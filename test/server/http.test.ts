@@ -228,3 +228,63 @@ it('a dead token looks like an unknown one, to the letter', async () => {
   )
   assert.equal(new Set(answers).size, 1, answers.join('\n'))
 })
+
+for (const door of ['unix', 'tcp'] as const) {
+  describe(`behind a pipelined call on ${door}`, () => {
+    const body = '{"jsonrpc":"2.0","method":"Auth.CreateApiToken","params":[60],"id":7}'
+    const mintRequest = `POST /api/ HTTP/1.1\r\nHost: 127.0.0.1:${daemon.port}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    const both = (second: string, enough?: (text: string) => boolean) =>
+      raw(daemon, mintRequest + second, { door, end: false, ...(enough && { enough }) })
+
+    for (const [name, garbage, answer] of [
+      ['garbage', 'GARBAGE\r\n\r\n', 400],
+      ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 405],
+    ] as const) {
+      it(`${name} is refused after the call is answered`, async () => {
+        const text = await both(garbage)
+        assert.match(text, new RegExp(`^HTTP/1.1 200 [\\s\\S]*"result":"pst_[\\s\\S]*HTTP/1.1 ${answer} `))
+      })
+    }
+
+    it('an upgrade waits for the answer', async () => {
+      const upgrade =
+        'GET /api/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+      const text = await both(upgrade, (seen) => seen.includes('101 '))
+      assert.match(text, /^HTTP\/1.1 200 [\s\S]*"result":"pst_[\s\S]*"id":7}HTTP\/1.1 101 /)
+    })
+
+    it('a call that offers HTTP/2 is answered, too', async () => {
+      const offer = mintRequest
+        .replace('Content-Type', 'Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Type')
+        .replace(':7}', ':8}')
+      const text = await both(offer, (seen) => seen.includes('"id":8}'))
+      assert.deepEqual(
+        [...text.matchAll(/"id":(\d)}/g)].map(([, id]) => id),
+        ['7', '8'],
+      )
+    })
+
+    it('a thousand more are answered in order, whatever the limit', async () => {
+      const text = await both(
+        mintRequest.repeat(999),
+        (seen) => (seen.match(/"id":7}/g)?.length ?? 0) === 1000,
+      )
+      assert.equal(text.match(/HTTP\/1.1 200 /g)?.length, 1000)
+    })
+  })
+}
+
+it('a half-closed HTTP client gets its answer', async () => {
+  const request = `POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${CALL.length}\r\n\r\n${CALL}`
+  assert.match(await raw(daemon, request), /^HTTP\/1.1 401 /)
+})
+
+it('a handshake that is none is refused in JSON, with the version that is understood', async () => {
+  const upgrade = (version: string, key: string) =>
+    `GET /api/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: ${version}\r\nSec-WebSocket-Key: ${key}\r\n\r\n`
+  assert.match(
+    await raw(daemon, upgrade('12', 'dGhlIHNhbXBsZSBub25jZQ=='), { end: false }),
+    /^HTTP\/1.1 426 [\s\S]*Sec-WebSocket-Version: 13[\s\S]*-32600/,
+  )
+  assert.match(await raw(daemon, upgrade('13', 'short'), { end: false }), /^HTTP\/1.1 400 [\s\S]*-32600/)
+})

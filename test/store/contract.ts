@@ -25,6 +25,15 @@ export function storeContract(backend: string, open: () => Promise<Store>): void
       assert.equal(await store.get('b'), undefined)
     })
 
+    promise('a key is one key, however long and whatever its characters', async (store) => {
+      await store.get('short')
+      const names = ['я', '😀', '日', 'x'].flatMap((char) =>
+        Array.from({ length: 80 }, (_, n) => `n/1/${'a'.repeat(n % 4)}${char.repeat(n + 1)}`),
+      )
+      for (const key of names) assert.equal(await put(store, key, key, 0), true, key)
+      for (const key of names) assert.equal((await store.get(key))?.value, key)
+    })
+
     promise('any text is kept as it is', async (store) => {
       for (const value of ['', ' ', 'a b', '0 x', 'ü😀\u0000\n', 'x'.repeat(100_000)]) {
         await put(store, 'k', value)

@@ -108,12 +108,25 @@ describe('the state directory', () => {
     assert.match(await refusal(directory), /CURRENT is missing/)
   })
 
-  it('goes on after a start that ended before there was a database', async (t) => {
+  it('refuses when the database is gone, rather than begin an empty one', async (t) => {
     const { directory, stateDir } = await withOneToken(t)
     rmSync(join(stateDir, 'db'), { recursive: true })
-    await (await startDaemon(t, { directory })).stop()
+    assert.match(await refusal(directory), /is gone\nhint: restore/)
+  })
+
+  it('goes on after a start that was killed before there was a database', async (t) => {
+    const { directory, stateDir } = await withOneToken(t)
+    const format = join(stateDir, 'format.json')
+    // What a kill between the two leaves: the format file, and a database that was begun beside its place.
+    writeFileSync(format, readFileSync(format, 'utf8').replace('"made"', '"to be made"'))
     rmSync(join(stateDir, 'db'), { recursive: true })
-    rmSync(join(stateDir, 'format.json'))
+    mkdirSync(join(stateDir, 'db.new'))
+    writeFileSync(join(stateDir, 'db.new/MANIFEST-000001'), 'half')
+    await (await startDaemon(t, { directory })).stop()
+    assert.ok(!existsSync(join(stateDir, 'db.new')))
+    // And one before the format file.
+    rmSync(join(stateDir, 'db'), { recursive: true })
+    rmSync(format)
     await mint(await startDaemon(t, { directory }))
   })
 

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, describe, it } from 'node:test'
+import { startDaemon } from '../support/daemon.ts'
+import { http, open, webSocket } from '../support/talk.ts'
+
+const daemon = await startDaemon({ after })
+const MiB = 1024 * 1024
+
+/** The memory that the daemon holds, in bytes. */
+function resident(): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? []
+  return Number(kilobytes) * 1024
+}
+
+describe('pitfall 11: whatever a stranger can make grow is bounded', {
+  skip: process.platform !== 'linux' && 'reads /proc',
+}, () => {
+  const batch = `[${Array(1000).fill('1').join()}]`
+
+  it('batches of batches from many connections that read', async (t) => {
+    const before = resident()
+    const clients = await Promise.all(Array.from({ length: 20 }, () => webSocket(t, daemon, { door: 'tcp' })))
+    for (const { ws } of clients) for (let n = 0; n < 100; n++) ws.send(batch)
+    let most = 0
+    for (const client of clients) {
+      for (let n = 0; n < 100; n++) await client.next()
+      most = Math.max(most, resident())
+      client.ws.terminate()
+    }
+    assert.ok(most - before < 300 * MiB, `grew by ${Math.round((most - before) / MiB)} MiB`)
+  })
+
+  it('batches from connections that never read, and nothing is done for them when they are gone', async () => {
+    const before = resident()
+    const sockets = Array.from({ length: 20 }, () => open(daemon))
+    for (const socket of sockets) {
+      socket.on('error', () => {})
+      socket.pause()
+      socket.write(`${batch}\n`.repeat(300))
+    }
+    assert.equal((await http(daemon, undefined, { method: 'GET', path: '/healthz' })).status, 200)
+    for (const socket of sockets) socket.destroy()
+    assert.equal((await http(daemon, undefined, { method: 'GET', path: '/healthz' })).status, 200)
+    assert.ok(resident() - before < 300 * MiB, `grew by ${Math.round((resident() - before) / MiB)} MiB`)
+  })
+
+  it('a body of a hundred thousand keys is answered like any other', async () => {
+    const keys = Array.from({ length: 90_000 }, (_, n) => `"k${n}":0`).join()
+    const { status } = await http(
+      daemon,
+      `{"jsonrpc":"2.0","method":"Auth.CreateApiToken","id":1,"params":{${keys}}}`,
+    )
+    assert.equal(status, 400)
+  })
+})
