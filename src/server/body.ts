@@ -5,6 +5,8 @@ import { encodeFailure } from '../protocol/jsonrpc.ts'
 
 /** Bodies over the limit are read on and thrown away up to this many times the limit, so that the sender gets to see its 413. */
 const DISCARDED = 16
+/** And its connection is left to the client to end, for so many milliseconds. */
+const LINGER_MS = 500
 
 /**
  * A request's body as text; undefined when it will not come (the client went away, or its 413 is under way).
@@ -61,5 +63,12 @@ function refuseTooLarge(req: IncomingMessage, res: ServerResponse, limit: number
     discarded += chunk.length
     if (discarded > DISCARDED * limit) req.destroy()
   })
-  req.on('end', () => res.end())
+  req.on('end', () => {
+    // The client ends it first, if it minds its manners; were we to, its own last (empty) write could fail.
+    const timer = setTimeout(() => res.end(), LINGER_MS)
+    req.socket.once('end', () => {
+      clearTimeout(timer)
+      res.end()
+    })
+  })
 }
