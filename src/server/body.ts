@@ -8,40 +8,33 @@ const DISCARDED = 16
 /** And its connection is left to the client to end, for so many milliseconds. */
 const LINGER_MS = 500
 
-/**
- * A request's body as text; undefined when it will not come (the client went away, or its 413 is under way).
- * Throws `parse_error` when it is not UTF-8.
- */
-export function readBody(
-  req: IncomingMessage,
-  res: ServerResponse,
-  limit: number,
-): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const give = () => {
-      const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-      if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
-      else reject(new Failure('parse_error', 'The message is not valid UTF-8.'))
-    }
-    const refuse = () => {
-      req.off('data', take).off('end', give)
-      refuseTooLarge(req, res, limit)
-      resolve(undefined)
-    }
-    const take = (chunk: Buffer) => {
-      size += chunk.length
-      if (size > limit) refuse()
-      else chunks.push(chunk)
-    }
-    if (Number(req.headers['content-length'] ?? 0) > limit) {
-      refuse()
-      return
-    }
-    req.on('data', take).on('end', give)
-    req.on('close', () => resolve(undefined)) // too late to matter after 'end'
-  })
+/** What is done with a body: with its text, or with the `parse_error` of one that is not UTF-8. */
+export interface BodyTaker {
+  readonly take: (text: string) => void
+  readonly refuse: (failure: Failure) => void
+}
+
+/** Reads a request's body. Nobody is called when it will not come: the client went away, or its 413 is under way. */
+export function readBody(req: IncomingMessage, res: ServerResponse, limit: number, taker: BodyTaker): void {
+  if (Number(req.headers['content-length'] ?? 0) > limit) {
+    refuseTooLarge(req, res, limit)
+    return
+  }
+  const chunks: Buffer[] = []
+  let size = 0
+  const collect = (chunk: Buffer) => {
+    size += chunk.length
+    chunks.push(chunk)
+    if (size <= limit) return
+    req.off('data', collect).off('end', finish)
+    refuseTooLarge(req, res, limit)
+  }
+  const finish = () => {
+    const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    if (isUtf8(bytes)) taker.take(bytes.toString('utf8'))
+    else taker.refuse(new Failure('parse_error', 'The message is not valid UTF-8.'))
+  }
+  req.on('data', collect).on('end', finish)
 }
 
 /**

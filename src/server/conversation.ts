@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { after } from '../protocol/maybe.ts'
 import type { Exchange } from './exchange.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
@@ -42,7 +43,7 @@ export class Conversation {
     if (this.#busy()) {
       this.#waiting.push(text)
       this.#pause()
-    } else void this.#run(text)
+    } else this.#run(text)
   }
 
   /** Calls back when all that was begun is answered and handed over. `drop`: what has not begun never will. */
@@ -63,10 +64,11 @@ export class Conversation {
     )
   }
 
-  async #run(text: string): Promise<void> {
-    const { body } = await this.#exchange.answer(text, this.#origin)
-    if (body !== undefined) this.say(body)
-    this.#proceed()
+  #run(text: string): void {
+    void after(this.#exchange.answer(text, this.#origin), ({ body }) => {
+      if (body !== undefined) this.say(body)
+      if (this.#waiting.length > 0 || this.#paused || this.#input === 'ended') this.#proceed()
+    })
   }
 
   /** Sends a text. Those of one turn go out together: one system call instead of one each. */
@@ -96,7 +98,7 @@ export class Conversation {
 
   #proceed(): void {
     if (this.#origin.connection.closed) this.#waiting.length = 0
-    while (this.#waiting.length > 0 && !this.#busy()) void this.#run(this.#waiting.shift() as string)
+    while (this.#waiting.length > 0 && !this.#busy()) this.#run(this.#waiting.shift() as string)
     if (this.#paused && this.#waiting.length === 0 && !this.#busy()) {
       this.#paused = false
       this.#transport.resume()

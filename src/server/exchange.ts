@@ -1,39 +1,32 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { asFailure, Failure, statusOfCode } from '../protocol/failures.ts'
+import { asFailure, Failure } from '../protocol/failures.ts'
 import {
   type Call,
   type Element,
-  encodeError,
   encodeFailure,
   encodeResult,
   type MessageLimits,
   parseMessage,
 } from '../protocol/jsonrpc.ts'
-import type { Dispatcher } from './dispatch.ts'
-import { bearerOf } from './identify.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
+import type { Dispatcher, Outcome } from './dispatch.ts'
 import { begin, end } from './in-flight.ts'
 import type { Current } from './limits.ts'
 import type { Origin } from './origin.ts'
 
-/** A message's answer. No body: nothing is answered. */
+/** An answer. No body: nothing is answered. */
 export interface Reply {
   /** For HTTP; a batch is 200 whatever its elements came to. */
   readonly status: number
   readonly body: string | undefined
-  /** A credential came along, so that a 401 is about that one. */
-  readonly presented: boolean
-}
-
-/** The answer to one element of a message. */
-interface Answer {
-  readonly status: number
-  readonly text: string | undefined
+  /** Header fields that go with a refusal. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Calls of a batch that run side by side before the event loop has a turn. */
 const SLICE = 50
 
-const SILENCE: Answer = { status: 204, text: undefined }
+const SILENCE: Reply = { status: 204, body: undefined }
 
 /** A message's text in, its answer's text out: what all transports share. */
 export class Exchange {
@@ -45,70 +38,64 @@ export class Exchange {
     this.#limits = limits
   }
 
-  /** Never rejects. The calls are counted as under way on their connection from the moment this is called. */
-  async answer(text: string, origin: Origin): Promise<Reply> {
+  /** Never throws, never rejects. The calls are counted as under way on their connection from the moment this is called. */
+  answer(text: string, origin: Origin): Maybe<Reply> {
     try {
       const message = parseMessage(text, this.#limits())
       return message.batch
-        ? await this.#answerBatch(message.elements, origin)
-        : await this.#answerSingle(message.element, origin)
+        ? this.#answerBatch(message.elements, origin)
+        : this.#answerSingle(message.element, origin)
     } catch (thrown) {
-      const failure = asFailure(thrown)
-      return { status: failure.status, body: encodeFailure(failure), presented: false }
+      return refused(asFailure(thrown))
     }
   }
 
-  async #answerSingle(element: Element, origin: Origin): Promise<Reply> {
-    refuseTwoCredentials([element], origin)
-    const { connection } = origin
-    begin(connection, 1)
-    const { status, text } = await this.#answerElement(element, origin)
-    end(connection, 1)
-    return {
-      status,
-      body: text,
-      presented: bearerOf(origin.authorization) !== undefined || carriesToken(element),
-    }
+  #answerSingle(element: Element, origin: Origin): Maybe<Reply> {
+    refuseTwoCredentials(element, origin)
+    begin(origin.connection, 1)
+    return after(this.#answerElement(element, origin), (reply) => {
+      end(origin.connection, 1)
+      return reply
+    })
   }
 
   /** Answers come in the order of the calls. What a vanished client still had in its batch is not begun. */
   async #answerBatch(elements: readonly Element[], origin: Origin): Promise<Reply> {
-    refuseTwoCredentials(elements, origin)
+    for (const element of elements) refuseTwoCredentials(element, origin)
     const { connection } = origin
     begin(connection, elements.length)
-    const texts: string[] = []
+    const bodies: string[] = []
     for (let at = 0; at < elements.length && !connection.closed; at += SLICE) {
       if (at > 0) await nextTurn()
       const slice = elements.slice(at, at + SLICE).map((element) => this.#answerElement(element, origin))
-      for (const { text } of await Promise.all(slice)) if (text !== undefined) texts.push(text)
+      for (const { body } of await Promise.all(slice)) if (body !== undefined) bodies.push(body)
     }
     end(connection, elements.length)
-    if (texts.length === 0) return { status: 204, body: undefined, presented: false }
-    return { status: 200, body: `[${texts.join(',')}]`, presented: false }
+    return bodies.length === 0 ? SILENCE : { status: 200, body: `[${bodies.join(',')}]` }
   }
 
-  async #answerElement(element: Element, origin: Origin): Promise<Answer> {
+  #answerElement(element: Element, origin: Origin): Maybe<Reply> {
     if ('failure' in element) return refused(element.failure, element.id)
-    const { call, token } = takeToken(element)
-    const response = await this.#dispatcher.dispatch(call, { origin, token })
-    if (response === null || call.id === undefined) return SILENCE
-    if (response.error !== undefined) {
-      return { status: statusOfCode(response.error.code), text: encodeError(call.id, response.error) }
-    }
-    return { status: 200, text: encodeResult(call.id, response.result) }
+    if (!carriesToken(element)) return this.#answerCall(element, origin, undefined)
+    // Taken out, since it is a credential and no parameter. Something else than text is a malformed one, not a missing one.
+    const { Token, ...params } = element.params as Record<string, unknown>
+    return this.#answerCall({ ...element, params }, origin, typeof Token === 'string' ? Token : '')
+  }
+
+  #answerCall(call: Call, origin: Origin, token: string | undefined): Maybe<Reply> {
+    return after(this.#dispatcher.dispatch(call, origin, token), (outcome) => wordReply(call, outcome))
   }
 }
 
-function refused(failure: Failure, id: Call['id']): Answer {
-  return { status: failure.status, text: encodeFailure(failure, id ?? null) }
+function wordReply({ id }: Call, outcome: Outcome): Reply {
+  if (id === undefined) return SILENCE
+  return 'failure' in outcome
+    ? refused(outcome.failure, id)
+    : { status: 200, body: encodeResult(id, outcome.result) }
 }
 
-/** The call without its `Token`, which is a credential and no parameter of the method. */
-function takeToken(call: Call): { call: Call; token: string | undefined } {
-  if (!carriesToken(call)) return { call, token: undefined }
-  const { Token, ...params } = call.params as Record<string, unknown>
-  // Something else than text is a malformed credential, not a missing one.
-  return { call: { ...call, params }, token: typeof Token === 'string' ? Token : '' }
+function refused(failure: Failure, id: Call['id'] = null): Reply {
+  return { status: failure.status, body: encodeFailure(failure, id), headers: failure.headers }
 }
 
 function carriesToken(element: Element): boolean {
@@ -117,12 +104,10 @@ function carriesToken(element: Element): boolean {
 }
 
 /** RFC 6750 section 2: one method of sending a token in a request. */
-function refuseTwoCredentials(elements: readonly Element[], origin: Origin): void {
-  if (origin.tokenOverrides || origin.authorization === undefined) return
-  if (elements.some(carriesToken)) {
-    throw new Failure(
-      'invalid_request',
-      'Send either an Authorization header or a Token in the parameters, not both.',
-    )
-  }
+function refuseTwoCredentials(element: Element, origin: Origin): void {
+  if (origin.tokenOverrides || origin.authorization === undefined || !carriesToken(element)) return
+  throw new Failure(
+    'invalid_request',
+    'Send either an Authorization header or a Token in the parameters, not both.',
+  )
 }

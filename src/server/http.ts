@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
+import { after } from '../protocol/maybe.ts'
 import { readBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { turn } from './in-flight.ts'
@@ -51,21 +52,21 @@ class HttpDoor {
     this.server.timeout = limits.idle // readers that never read
     // A client that has said all it wants to (nc, a pipe) still gets its answer.
     Object.assign(this.server, { httpAllowHalfOpen: true })
-    this.server.on('request', (req, res) => void this.#serve(req, res))
-    this.server.on('checkContinue', (req, res) => void this.#serve(req, res, () => res.writeContinue()))
+    this.server.on('request', (req, res) => this.#serve(req, res))
+    this.server.on('checkContinue', (req, res) => this.#serve(req, res, () => res.writeContinue()))
     this.server.on('checkExpectation', (req, res) => sendFailure(req, res, UNKNOWN_EXPECTATION))
     this.server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket as Socket, head))
     this.server.on('connect', (_req, socket) => this.#refuse(socket as Socket, wrongVerb('POST')))
     this.server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
   }
 
-  async #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): Promise<void> {
+  #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): void {
     try {
       const connection = this.#connection(req.socket)
       connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      if (isApi(target)) await this.#serveCall(req, res, target, connection, sendContinue)
+      if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
       else if (target.path === '/healthz') serveHealth(req, res, true)
       else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
       else throw notFound('There is nothing here; calls go to POST /api/.')
@@ -74,24 +75,26 @@ class HttpDoor {
     }
   }
 
-  async #serveCall(
-    req: IncomingMessage,
-    res: ServerResponse,
-    target: Target,
-    connection: Connection,
-    sendContinue: (() => void) | undefined,
-  ): Promise<void> {
-    if (req.method !== 'POST') throw wrongVerb('POST')
-    refuseContent(req)
+  #serveCall(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
+    const { body } = this.#parts.limits()
+    if (sendContinue !== undefined && Number(req.headers['content-length'] ?? 0) <= body) sendContinue()
+    readBody(req, res, body, {
+      take: (text) => this.#answer(text, origin, req.socket, res),
+      refuse: (failure) => this.#fail(req, res, failure),
+    })
+  }
+
+  /** Without a promise where there is nothing to wait for: on this path each one shows. */
+  #answer(text: string, origin: Origin, socket: Socket, res: ServerResponse): void {
     const { exchange, limits } = this.#parts
-    const origin = originOf(req, target, connection, false)
-    const { body, in_flight } = limits()
-    if (Number(req.headers['content-length'] ?? 0) <= body) sendContinue?.()
-    const text = await readBody(req, res, body)
-    if (text === undefined) return
-    if (connection.inFlight >= in_flight) await turn(connection, req.socket, in_flight)
-    const reply = await exchange.answer(text, origin)
-    if (!res.destroyed) sendReply(res, reply)
+    const { in_flight } = limits()
+    if (origin.connection.inFlight >= in_flight) {
+      void turn(origin.connection, socket, in_flight).then(() => this.#answer(text, origin, socket, res))
+      return
+    }
+    void after(exchange.answer(text, origin), (reply) => {
+      if (!res.destroyed) sendReply(res, reply)
+    })
   }
 
   #connection(socket: Socket): Connection {
@@ -153,6 +156,12 @@ const UNKNOWN_EXPECTATION = new Failure('invalid_request', 'Only "Expect: 100-co
 
 function isApi({ path }: Target): boolean {
   return path === '/api/' || path === '/api'
+}
+
+function originOfCall(req: IncomingMessage, target: Target, connection: Connection): Origin {
+  if (req.method !== 'POST') throw wrongVerb('POST')
+  refuseContent(req)
+  return originOf(req, target, connection, false)
 }
 
 function serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): void {

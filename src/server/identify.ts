@@ -48,7 +48,7 @@ export class Identification {
     const recalled = recall(this.#verifier, connection, credential)
     if (recalled !== undefined) return this.#accept(recalled, least, connection)
     return after(this.#verifier.verify(credential), (verified) => {
-      if (verified === undefined) throw invalid()
+      if (verified === undefined) throw invalidToken()
       connection.memo = { credential, live: verified.live }
       return this.#accept(verified, least, connection)
     })
@@ -70,18 +70,25 @@ function recall(verifier: Verifier, { memo }: Connection, credential: string): V
 /** The credential of an Authorization header; undefined for another scheme than Bearer (in any case, RFC 9110 section 11.1). */
 export function bearerOf(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined
-  const scheme = authorization.slice(0, 7).toLowerCase()
-  return scheme === 'bearer ' || scheme === 'bearer' ? authorization.slice(7).trim() : undefined
+  const scheme = authorization.slice(0, 7)
+  if (scheme === 'Bearer ' || /^bearer ?$/i.test(scheme)) return authorization.slice(7).trim()
+  return undefined
 }
 
+// RFC 6750 section 3: no error code where no credential was presented.
 function missing(): Failure {
-  return new Failure('unauthenticated', 'A token is needed: send "Authorization: Bearer <token>".')
+  return new Failure('unauthenticated', 'A token is needed: send "Authorization: Bearer <token>".', {
+    headers: { 'WWW-Authenticate': 'Bearer realm="postern"' },
+  })
 }
 
-// Unknown, expired, disabled, revoked and malformed are answered alike to the letter: no oracle (pitfall 9).
-function invalid(): Failure {
+/** Unknown, expired, disabled, revoked and malformed are answered alike to the letter: no oracle (pitfall 9). */
+export function invalidToken(): Failure {
   return new Failure(
     'unauthenticated',
     'The token is not valid. It may have expired or been revoked: mint another.',
+    {
+      headers: { 'WWW-Authenticate': 'Bearer realm="postern", error="invalid_token"' },
+    },
   )
 }

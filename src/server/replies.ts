@@ -7,23 +7,19 @@ import type { Reply } from './exchange.ts'
 /** Tokens are among the answers: nobody on the way may keep them. */
 const SAFETY = { 'Cache-Control': 'no-store' }
 
-const MISSING = 'Bearer realm="postern"'
-const INVALID = 'Bearer realm="postern", error="invalid_token"'
-
-/** RFC 6750 section 3: no error code where no credential was presented. */
-export function challenge(presented: boolean): string {
-  return presented ? INVALID : MISSING
-}
-
 /** An answer of the exchange. */
-export function sendReply(res: ServerResponse, { status, body, presented }: Reply): void {
+export function sendReply(res: ServerResponse, { status, body, headers }: Reply): void {
+  for (const name in headers) res.setHeader(name, headers[name] as string)
   if (body === undefined) {
     res.writeHead(status, SAFETY).end()
     return
   }
-  const headers = { ...SAFETY, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
-  if (status === 401) res.setHeader('WWW-Authenticate', challenge(presented))
-  res.writeHead(status, headers).end(body)
+  res.writeHead(status, {
+    'Cache-Control': 'no-store',
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+  })
+  res.end(body)
 }
 
 /** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */

@@ -3,13 +3,13 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Verified, Verifier } from '../auth/verifier.ts'
-import { asFailure, Failure } from '../protocol/failures.ts'
+import { asFailure } from '../protocol/failures.ts'
 import { Conversation } from './conversation.ts'
 import type { Exchange } from './exchange.ts'
-import { bearerOf } from './identify.ts'
+import { bearerOf, invalidToken } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
-import { challenge, sendRaw } from './replies.ts'
+import { sendRaw } from './replies.ts'
 import type { Tethers } from './tethers.ts'
 
 /** How long a peer may take to answer the closing handshake, in milliseconds. */
@@ -65,13 +65,7 @@ export class WebSocketDoor {
     if (credential === undefined) return undefined
     const verified = await this.#parts.verifier.verify(credential)
     if (verified !== undefined) return verified
-    throw new Failure(
-      'unauthenticated',
-      'The token is not valid. It may have expired or been revoked: mint another.',
-      {
-        headers: { 'WWW-Authenticate': challenge(true) },
-      },
-    )
+    throw invalidToken()
   }
 
   #open(ws: WebSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
