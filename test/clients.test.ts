@@ -95,29 +95,23 @@ describe('clients that nobody here wrote', () => {
 
   it('wscat calls with the token of its upgrade', async () => {
     const token = await mint(daemon)
-    const wscat = join(ROOT, 'node_modules/.bin/wscat')
-    const url = `ws://127.0.0.1:${daemon.port}/api/`
-    const { stdout } = await run(process.execPath, [
-      wscat,
-      '-c',
-      url,
-      '-H',
-      `Authorization: Bearer ${token}`,
-      '-x',
-      WHO,
-      '-w',
-      '1',
-    ])
-    assert.match(stdout, /"type":"superadmin"/)
-    const refused = await run(process.execPath, [
-      wscat,
-      '-c',
-      url,
-      '-H',
-      'Authorization: Bearer x',
-      '-x',
-      WHO,
-    ])
+    // It ends with its input, so that has to outlast the answer.
+    const wscat = (bearer: string) => {
+      const args = [
+        '-c',
+        `ws://127.0.0.1:${daemon.port}/api/`,
+        '-H',
+        `Authorization: Bearer ${bearer}`,
+        '-x',
+        WHO,
+        '-w',
+        '1',
+      ]
+      const program = join(ROOT, 'node_modules/.bin/wscat')
+      return run('sh', ['-c', 'sleep 3 | "$0" "$@"', process.execPath, program, ...args])
+    }
+    const [served, refused] = await Promise.all([wscat(token), wscat('nonsense')])
+    assert.match(served.stdout, /"type":"superadmin"/, served.stderr)
     assert.match(refused.stdout + refused.stderr, /401/)
   })
 

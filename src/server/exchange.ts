@@ -42,16 +42,18 @@ export class Exchange {
   answer(text: string, origin: Origin): Maybe<Reply> {
     try {
       const message = parseMessage(text, this.#limits())
-      return message.batch
-        ? this.#answerBatch(message.elements, origin)
-        : this.#answerSingle(message.element, origin)
+      if (!message.batch) {
+        refuseTwoCredentials(message.element, origin)
+        return this.#answerSingle(message.element, origin)
+      }
+      for (const element of message.elements) refuseTwoCredentials(element, origin)
+      return this.#answerBatch(message.elements, origin)
     } catch (thrown) {
       return refused(asFailure(thrown))
     }
   }
 
   #answerSingle(element: Element, origin: Origin): Maybe<Reply> {
-    refuseTwoCredentials(element, origin)
     begin(origin.connection, 1)
     return after(this.#answerElement(element, origin), (reply) => {
       end(origin.connection, 1)
@@ -61,7 +63,6 @@ export class Exchange {
 
   /** Answers come in the order of the calls. What a vanished client still had in its batch is not begun. */
   async #answerBatch(elements: readonly Element[], origin: Origin): Promise<Reply> {
-    for (const element of elements) refuseTwoCredentials(element, origin)
     const { connection } = origin
     begin(connection, elements.length)
     const bodies: string[] = []
