@@ -1,43 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { parse as parseToml, TomlError } from 'smol-toml'
+import { SCHEMA, type Values } from './config-schema.ts'
 import { Complaint, codeOf, inWords } from './protocol/complaint.ts'
 import * as settings from './settings.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
-
-const reloads = { reloads: true }
-
-/** Every key of the configuration with its default. Where a place depends on who starts the daemon, the default is empty here. */
-const SCHEMA = {
-  listen: {
-    socket: settings.path(''),
-    socket_mode: settings.fileMode(0o660),
-    socket_group: settings.optionalName(undefined),
-    port: settings.port(8377),
-  },
-  limits: {
-    body: settings.size(1024 ** 2, reloads),
-    depth: settings.count(64, reloads),
-    batch: settings.count(1000, reloads),
-    headers: settings.size(16 * 1024),
-    connections: settings.count(10_000, reloads),
-    connections_per_address: settings.count(256, reloads),
-    in_flight: settings.count(256, reloads),
-    header_timeout: settings.timeLimit(10_000),
-    body_timeout: settings.timeLimit(30_000),
-    idle: settings.timeLimit(120_000),
-    frame: settings.size(1024 ** 2),
-  },
-  tokens: {
-    retain_expired: settings.duration(7 * 86_400_000, reloads),
-    last_access_flush: settings.timeLimit(5_000),
-    cache: settings.count(100_000),
-  },
-} satisfies settings.Schema
-
-type Values = settings.ValuesOf<typeof SCHEMA>
 
 export interface Config extends Values {
   readonly stateDir: string
@@ -182,7 +152,7 @@ function fromEnvironment(env: Environment): Record<string, Given> {
   for (const [variable, value] of Object.entries(env)) {
     const key = names.get(variable)
     if (key !== undefined) given[key] = { value, source: 'environment', where: `$${variable}` }
-    else if (/^POSTERN_(LISTEN|LIMITS|TOKENS)_/.test(variable)) {
+    else if (/^POSTERN_(LISTEN|LIMITS|TOKENS|ZABBIX)_/.test(variable)) {
       throw settings.unknownName('variable', variable, [...names.keys()], 'environment')
     }
   }
@@ -232,7 +202,7 @@ export function reloadConfig(before: Config, after: Config): Reload {
   for (const [section, keys] of Object.entries(SCHEMA)) {
     for (const [key, { reloads }] of Object.entries(keys)) {
       const value = now[section]?.[key]
-      if (old[section]?.[key] === value) continue
+      if (isDeepStrictEqual(old[section]?.[key], value)) continue
       ;(reloads ? changed.reloaded : changed.needRestart).push(`${section}.${key}`)
       if (reloads) Object.assign(merged[section] as object, { [key]: value })
     }

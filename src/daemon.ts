@@ -4,7 +4,10 @@ import { LastAccess } from './auth/last-access.ts'
 import { Ledger } from './auth/ledger.ts'
 import { Pepper } from './auth/secret.ts'
 import { Sweeper } from './auth/sweeper.ts'
+import { TokenGet } from './auth/token-get.ts'
+import { TokenObjects } from './auth/token-objects.ts'
 import { Tokens } from './auth/tokens.ts'
+import { UserObjects } from './auth/user-objects.ts'
 import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
 import { type Config, reloadConfig } from './config.ts'
@@ -16,6 +19,7 @@ import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
 import { Identification } from './server/identify.ts'
 import { Tethers } from './server/tethers.ts'
+import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, Clock, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory } from './store/directory.ts'
 import type { Store } from './store/store.ts'
@@ -67,6 +71,8 @@ async function openDoors(
   const lastAccess = new LastAccess(store, ledger, clock)
   const tethers = new Tethers(store, verifier, clock)
   const tokens = new Tokens({ store, ledger, clock, pepper })
+  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
+  const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
   const limits = () => config.limits
 
   const started = performance.now()
@@ -74,6 +80,10 @@ async function openDoors(
     tokens,
     users,
     lastAccess,
+    tokenObjects,
+    tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
+    userObjects,
+    verifier,
     audit: new AuditLog(store),
     methods: METHODS,
     daemon: {
@@ -84,11 +94,14 @@ async function openDoors(
       connections: () => doors.connections,
     },
   }
-  const dispatcher = new Dispatcher(services, new Identification(verifier, lastAccess, log), log)
+  const identification = new Identification(verifier, lastAccess, log)
+  const dispatcher = new Dispatcher(services, identification, log)
+  const anonymous = () => config.zabbix.anonymous_methods
+  const zabbix = new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous })
   const exchange = new Exchange(dispatcher, limits)
-  const doors = new Doors({ exchange, limits, verifier, tethers, log, ready: () => store.writable })
+  const doors = new Doors({ exchange, zabbix, limits, verifier, tethers, log, ready: () => store.writable })
 
-  const chores = startChores({ store, ledger, clock, lastAccess, log, config: () => config })
+  const chores = startChores({ store, ledger, clock, lastAccess, userObjects, log, config: () => config })
   const { listen } = config
   const unix = { path: listen.socket, mode: listen.socket_mode, group: listen.socket_group }
   try {
@@ -135,12 +148,13 @@ interface ChoreParts {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly lastAccess: LastAccess
+  readonly userObjects: UserObjects
   readonly log: Logger
   readonly config: () => Config
 }
 
 /** What is done now and then: writing last access and the clock's mark, and sweeping. A chore that fails is tried again. */
-function startChores({ store, ledger, clock, lastAccess, log, config }: ChoreParts): {
+function startChores({ store, ledger, clock, lastAccess, userObjects, log, config }: ChoreParts): {
   stop(): Promise<void>
 } {
   const sweeper = new Sweeper(store, ledger, clock)
@@ -159,6 +173,7 @@ function startChores({ store, ledger, clock, lastAccess, log, config }: ChorePar
     setInterval(mark, MARK_CLOCK_EVERY_MS),
   ]
   for (const timer of timers) timer.unref()
+  chore('tidy', () => userObjects.tidyDeleted())()
   sweep() // what ended while nobody was running
   return {
     async stop() {

@@ -49,6 +49,19 @@ export const fileMode = kind<number>('a file mode ("0660")', (value) =>
   typeof value === 'string' && /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : undefined,
 )
 
+/** Some of a few names, none of them by default: a list in the file, words with commas elsewhere. */
+export function names(known: readonly string[], { reloads = false } = {}): Setting<readonly string[]> {
+  return {
+    fallback: [],
+    expects: `a list of ${known.map((name) => `"${name}"`).join(' and ')}`,
+    reloads,
+    parse(value) {
+      const list = typeof value === 'string' ? value.split(',').filter((name) => name !== '') : value
+      return Array.isArray(list) && list.every((name) => known.includes(name)) ? list : undefined
+    },
+  }
+}
+
 /** Sections of settings by name. */
 export type Schema = Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>>
 

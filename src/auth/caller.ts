@@ -27,5 +27,11 @@ export interface TokenCaller {
   readonly user: UserRecord
 }
 
-/** Who is asking, settled once at the edge. Whoever is neither of these is refused before a handler runs. */
+/** Somebody without a credential, where the configuration lets Zabbix's two harmless methods be asked so. */
+export interface AnonymousCaller {
+  readonly kind: 'anonymous'
+  readonly peer: Peer
+}
+
+/** Who is asking, settled once at the edge, and who may change something. */
 export type Caller = LocalCaller | TokenCaller

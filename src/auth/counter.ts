@@ -8,14 +8,16 @@ export class Counter {
   readonly #store: Store
   readonly #key: string
   readonly #block: number
+  readonly #first: number
   #next = 0
   #end = 0
   #reserving: Promise<void> | undefined
 
-  constructor(store: Store, key: string, block: number) {
+  constructor(store: Store, key: string, block: number, first = 1) {
     this.#store = store
     this.#key = key
     this.#block = block
+    this.#first = first
   }
 
   async next(): Promise<string> {
@@ -31,7 +33,7 @@ export class Counter {
   async #reserve(): Promise<void> {
     for (;;) {
       const stored = await this.#store.get(this.#key)
-      const first = stored === undefined ? 1 : Number(stored.value)
+      const first = stored === undefined ? this.#first : Number(stored.value)
       const step = { key: this.#key, expect: stored?.version ?? 0, write: String(first + this.#block) }
       if (!(await this.#store.commit({ steps: [step] }))) continue // another node reserved at the same time
       this.#next = first

@@ -4,9 +4,14 @@ import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from 
 import type { Caller } from './caller.ts'
 import type { Actor } from './records.ts'
 
+/** How often a decision that somebody overtook is made anew before the caller is told to try later. */
+const ATTEMPTS = 256
+
 /** What happened, for the audit log. Ids and names only; never a secret. */
 export interface AuditEvent {
-  readonly event: 'token.mint' | 'token.revoke' | 'token.sweep' | 'user.create'
+  readonly event:
+    | `token.${'mint' | 'create' | 'generate' | 'update' | 'revoke' | 'delete' | 'sweep'}`
+    | `user.${'create' | 'update' | 'delete'}`
   readonly by: Actor
   readonly [detail: string]: unknown
 }
@@ -36,6 +41,15 @@ export class Ledger {
       append: audit.map((event) => JSON.stringify({ at, ...event })),
       ...(signals !== undefined && { signals }),
     })
+  }
+
+  /** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */
+  async decide<T>(attempt: (count: number) => Promise<T | undefined>): Promise<T> {
+    for (let count = 0; count < ATTEMPTS; count++) {
+      const outcome = await attempt(count)
+      if (outcome !== undefined) return outcome
+    }
+    throw new Failure('unavailable', 'Others keep changing the same object: try again.')
   }
 
   /** For what may be lost in a power cut: last access, and the mark itself. Never synced. */

@@ -7,17 +7,28 @@ import { orderedNumber } from '../store/store.ts'
  *   h/<hash>          the same record once more, so that a verification is one get
  *   n/<user>/<name>   id: a name is taken
  *   u/<user>/<id>     a user's tokens
- *   x/<end>/<id>      tokens of Auth.CreateApiToken by when they end or ended, for the sweeper
+ *   v/<expiry>/<id>   tokens by expires_at, those without at the end
+ *   x/<end>/<id>      what is swept some time after that end
  *   a/<id>            last access
  *   U/<id>            users
+ *   N/<username>      id: a username is taken
+ *   D/<id>            a deleted user whose tokens are being removed
  */
 export const tokenKey = (id: string) => `t/${orderedNumber(id)}`
 export const secretKey = (hash: string) => `h/${hash}`
 export const nameKey = (user: string, name: string) => `n/${user}/${name}`
 export const ownerKey = (user: string, id: string) => `u/${user}/${orderedNumber(id)}`
 export const endKey = (end: number, id: string) => `x/${orderedNumber(end)}/${orderedNumber(id)}`
+export const expiryKey = (expiresAt: number, id: string) => `v/${expiryPlace(expiresAt)}/${orderedNumber(id)}`
 export const lastAccessKey = (id: string) => `a/${orderedNumber(id)}`
 export const userKey = (id: string) => `U/${orderedNumber(id)}`
+export const usernameKey = (username: string) => `N/${username}`
+export const deletedUserKey = (id: string) => `D/${orderedNumber(id)}`
+
+/** Where an expiry stands in the order of `v/`: 0 (never) behind all others, negative ones together in front. */
+export function expiryPlace(expiresAt: number): string {
+  return orderedNumber(expiresAt === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, expiresAt))
+}
 
 export interface TokenRecord {
   readonly id: string
@@ -28,12 +39,16 @@ export interface TokenRecord {
   /** The id of the user for whom it was created. */
   readonly creator: string
   /** Which call created it: what `mint` (Auth.CreateApiToken) made is swept some time after its end. */
-  readonly source: 'mint'
+  readonly source: 'mint' | 'create'
   readonly status: 'enabled' | 'disabled'
   readonly scopes: readonly string[]
   readonly created: number
   /** The first instant at which it is refused; null: never. */
   readonly expires: number | null
+  /** The same as Zabbix tells it: the last second in which it is accepted; 0: never. */
+  readonly expiresAt: number
+  /** Who minted it; null for a token of token.create. */
+  readonly mintedBy: Actor | null
   /** Of its live secrets; none once it is revoked. */
   readonly hashes: readonly string[]
   readonly revoked: Revocation | null
@@ -69,21 +84,30 @@ export interface UserRecord {
   readonly status: 'enabled' | 'disabled'
 }
 
-/** When a token ended or will end; null: it has no end. */
-export function endOf(record: TokenRecord): number | null {
-  return record.revoked?.at ?? record.expires
+/** When a record may be swept, or null for never: what was minted some time after its end, what was revoked likewise. */
+export function sweptFrom(record: TokenRecord): number | null {
+  return record.revoked?.at ?? (record.source === 'mint' ? record.expires : null)
 }
 
-/** What a change of tokens tells everybody who derived something from them. */
-export interface TokenSignal {
-  readonly token: string
-  readonly hashes: readonly string[]
+/** What a change tells everybody who derived something from what it changed. */
+export type Signal =
+  | { readonly kind: 'token'; readonly token: string; readonly hashes: readonly string[] }
+  | { readonly kind: 'user'; readonly id: string; readonly user: UserRecord | null }
+
+/** `before`: the record whose secrets are to be looked up anew. */
+export function tokenSignal(before: TokenRecord): string {
+  return encode({ kind: 'token', token: before.id, hashes: before.hashes })
 }
 
-export function encodeSignal(record: TokenRecord): string {
-  return JSON.stringify({ token: record.id, hashes: record.hashes } satisfies TokenSignal)
+/** `user`: as it is now; null once it is deleted. */
+export function userSignal(id: string, user: UserRecord | null): string {
+  return encode({ kind: 'user', id, user })
 }
 
-export function decodeSignal(payload: string): TokenSignal {
-  return JSON.parse(payload) as TokenSignal
+function encode(signal: Signal): string {
+  return JSON.stringify(signal)
+}
+
+export function decodeSignal(payload: string): Signal {
+  return JSON.parse(payload) as Signal
 }

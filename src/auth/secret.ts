@@ -35,6 +35,7 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const BODY_DIGITS = 43 // 62^43 > 2^256
 const CHECK_DIGITS = 6 // 62^6 > 2^32
 const LENGTH = PREFIX.length + BODY_DIGITS + CHECK_DIGITS
+const LONGEST = 64
 const SHAPE = /^pst_[0-9A-Za-z]{49}$/
 
 // Random bytes are drawn in advance: a call for 32 costs as much as one for 4,096.
@@ -63,8 +64,16 @@ export function printSecret(bytes: Uint8Array): string {
   return body + checksum(body)
 }
 
-/** Whether a text could be a secret of ours at all. */
+const HEX_SHAPE = /^[0-9a-f]{64}$/
+
+/** A new secret as Zabbix prints them: 32 random bytes as 64 hexadecimal digits, without a checksum. */
+export function mintHexSecret(): Secret {
+  return new Secret(randomBytes32().toString('hex'))
+}
+
+/** Whether a text could be a secret at all, whoever printed it. */
 export function isSecretShaped(text: string): boolean {
+  if (text.length === LONGEST) return HEX_SHAPE.test(text)
   return text.length === LENGTH && SHAPE.test(text) && text.endsWith(checksum(text.slice(0, -CHECK_DIGITS)))
 }
 
@@ -90,7 +99,7 @@ const DIGEST = 32
  * from two one-shot hashes: half the time of createHmac(), on the path of every verification.
  */
 export class Pepper {
-  readonly #inner = Buffer.alloc(BLOCK + LENGTH, 0x36)
+  readonly #inner = Buffer.alloc(BLOCK + LONGEST, 0x36)
   readonly #outer = Buffer.alloc(BLOCK + DIGEST, 0x5c)
 
   /** `key`: 32 bytes. */

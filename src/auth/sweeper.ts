@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
-import { type Entry, orderedNumber, type Step, type Store } from '../store/store.ts'
+import { type Entry, orderedNumber, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
-import { endKey, endOf, lastAccessKey, nameKey, ownerKey, secretKey, type TokenRecord } from './records.ts'
+import { sweptFrom } from './records.ts'
+import { erasure, parseToken } from './token-steps.ts'
 
 /** Tokens removed between two turns of the event loop. */
 const CHUNK = 100
@@ -41,33 +42,11 @@ export class Sweeper {
   async #remove(due: Entry): Promise<boolean> {
     const [, end, id] = due.key.split('/')
     const entry = await this.#store.get(`t/${id}`)
-    const record = entry === undefined ? undefined : (JSON.parse(entry.value) as TokenRecord)
-    const index: Step = { key: due.key, expect: due.version, write: null }
-    if (entry === undefined || record === undefined || endOf(record) !== Number(end)) {
-      return this.#ledger.commit({ steps: [index], audit: [] })
+    if (entry === undefined || sweptFrom(parseToken(entry)) !== Number(end)) {
+      return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }
-    const audit = {
-      event: 'token.sweep',
-      by: { kind: 'daemon' },
-      token: record.id,
-      name: record.name,
-    } as const
-    return this.#ledger.commit({ steps: await this.#removal(entry, record), audit: [audit] })
-  }
-
-  async #removal(entry: Entry, record: TokenRecord): Promise<Step[]> {
-    const { id, user, name, hashes } = record
-    const end = endOf(record)
-    const steps: Step[] = [
-      { key: entry.key, expect: entry.version, write: null },
-      { key: ownerKey(user, id), write: null },
-      { key: lastAccessKey(id), write: null },
-    ]
-    if (end !== null) steps.push({ key: endKey(end, id), write: null })
-    for (const hash of hashes) steps.push({ key: secretKey(hash), write: null })
-    // A revoked token has given up its name, and another may have it by now.
-    const named = record.revoked === null ? await this.#store.get(nameKey(user, name)) : undefined
-    if (named?.value === id) steps.push({ key: named.key, expect: named.version, write: null })
-    return steps
+    const { id: token, name } = parseToken(entry)
+    const audit = { event: 'token.sweep', by: { kind: 'daemon' }, token, name } as const
+    return this.#ledger.commit({ steps: erasure(entry), audit: [audit] })
   }
 }

@@ -1,37 +1,28 @@
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
-import { type Entry, prefixed, type Step, type Store } from '../store/store.ts'
+import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
 import { type AuditEvent, actorOf, type Decision, type Ledger } from './ledger.ts'
-import {
-  encodeSignal,
-  endKey,
-  endOf,
-  nameKey,
-  ownerKey,
-  type Revocation,
-  secretKey,
-  type TokenRecord,
-  tokenKey,
-} from './records.ts'
+import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
+import { change, insertion, parseToken } from './token-steps.ts'
 import { ADMIN_ID } from './users.ts'
 
 /** Token ids reserved at a time; a restart skips what is left of them. */
 const ID_BLOCK = 256
-/** How often a decision that somebody overtook is made anew before the caller is told to try later. */
-const ATTEMPTS = 256
 const COUNT_PAGE = 1_000
 const COUNT_LIMIT = 100_000
 
 export interface MintRequest {
   /** Seconds; 0: without end. */
   readonly ttl: number
-  readonly name?: string
-  readonly description?: string
+  /** The owner's id; Admin where left out. */
+  readonly user?: string | undefined
+  readonly name?: string | undefined
+  readonly description?: string | undefined
   /** Revokes the token that has this name now, in the same commit. */
-  readonly replace?: boolean
+  readonly replace?: boolean | undefined
 }
 
 export interface Minted {
@@ -39,7 +30,7 @@ export interface Minted {
   readonly secret: Secret
 }
 
-/** The life of tokens: created, found, revoked. Each change is one commit with its indexes and its audit line. */
+/** The life of tokens as Auth.* knows it: minted, found, revoked. Each change is one commit with its indexes and its audit line. */
 export class Tokens {
   readonly #store: Store
   readonly #ledger: Ledger
@@ -55,41 +46,56 @@ export class Tokens {
     this.#ids = new Counter(parts.store, 'm/tokenids', ID_BLOCK)
   }
 
-  /** Mints a token for Admin. Throws `conflict` when the name is taken and not to be replaced, `unavailable`. */
+  nextId(): Promise<string> {
+    return this.#ids.next()
+  }
+
+  /** Throws `conflict` when the name is taken and not to be replaced, `unavailable`. */
   async mint(request: MintRequest, caller: Caller): Promise<Minted> {
-    const id = await this.#ids.next()
+    const id = await this.nextId()
     const secret = mintSecret()
     const hash = this.#pepper.hash(secret.reveal())
-    return decide(async (attempt) => {
+    const { user = ADMIN_ID } = request
+    return this.#ledger.decide(async (attempt) => {
       const name = request.name ?? generatedName(id, attempt)
-      const taken = await this.#store.get(nameKey(ADMIN_ID, name))
+      const taken = await this.#store.get(nameKey(user, name))
       if (taken !== undefined && request.replace !== true) {
         if (request.name === undefined) return undefined
-        throw new Failure('conflict', `API token "${name}" already exists for userid "${ADMIN_ID}".`)
+        throw new Failure('conflict', nameTaken(name, user))
       }
-      const record = this.#newRecord(id, name, hash, request)
-      const decision = creation(record, caller, taken)
+      const record = this.#newRecord({ id, user, name, hash }, request, caller)
+      const creation: Decision = {
+        steps: [...insertion(record), { key: nameKey(user, name), expect: taken?.version ?? 0, write: id }],
+        audit: [describeToken('token.mint', actorOf(caller), record, { expires: record.expires })],
+      }
       const replaced = taken === undefined ? undefined : await this.#replacement(taken, record, caller)
       const committed = await this.#ledger.commit(
-        replaced === undefined ? decision : both(replaced, decision),
+        replaced === undefined ? creation : both(replaced, creation),
       )
       return committed ? { record, secret } : undefined
     })
   }
 
-  #newRecord(id: string, name: string, hash: string, { ttl, description = '' }: MintRequest): TokenRecord {
+  #newRecord(
+    { id, user, name, hash }: { id: string; user: string; name: string; hash: string },
+    { ttl, description = '' }: MintRequest,
+    caller: Caller,
+  ): TokenRecord {
     const created = this.#clock.now()
+    const expires = ttl === 0 ? null : created + ttl * 1000
     return {
       id,
       name,
       description,
-      user: ADMIN_ID,
-      creator: ADMIN_ID,
+      user,
+      creator: user,
       source: 'mint',
       status: 'enabled',
       scopes: ['*'],
       created,
-      expires: ttl === 0 ? null : created + ttl * 1000,
+      expires,
+      expiresAt: expires === null ? 0 : Math.floor(expires / 1000),
+      mintedBy: actorOf(caller),
       hashes: [hash],
       revoked: null,
     }
@@ -104,7 +110,7 @@ export class Tokens {
   /** The record, or undefined. */
   async find(id: string): Promise<TokenRecord | undefined> {
     const entry = await this.#store.get(tokenKey(id))
-    return entry === undefined ? undefined : parse(entry)
+    return entry === undefined ? undefined : parseToken(entry)
   }
 
   /** How many tokens are stored. Counting reads keys, so it stops at COUNT_LIMIT. */
@@ -122,10 +128,10 @@ export class Tokens {
 
   /** Deletes the token's secret and keeps its record. Revoking what is revoked already changes nothing. Throws `refused_object`. */
   revoke(id: string, caller: Caller, why: string): Promise<TokenRecord> {
-    return decide(async () => {
+    return this.#ledger.decide(async () => {
       const entry = await this.#store.get(tokenKey(id))
-      if (entry === undefined) throw noSuchToken()
-      const record = parse(entry)
+      if (entry === undefined) throw refusedObject()
+      const record = parseToken(entry)
       if (record.revoked !== null) return record
       const decision = this.#revocation(entry, caller, why)
       const freed = { key: nameKey(record.user, record.name), write: null }
@@ -136,42 +142,23 @@ export class Tokens {
 
   /** Everything that revoking writes, but for the name's index. */
   #revocation(entry: Entry, caller: Caller, why: string): Decision {
-    const record = parse(entry)
+    const record = parseToken(entry)
     const revoked: Revocation = { at: this.#clock.now(), by: actorOf(caller), why }
-    const after: TokenRecord = { ...record, hashes: [], revoked }
-    const steps: Step[] = [{ key: entry.key, expect: entry.version, write: JSON.stringify(after) }]
-    for (const hash of record.hashes) steps.push({ key: secretKey(hash), write: null })
-    const end = endOf(record)
-    if (end !== null && end !== revoked.at) steps.push({ key: endKey(end, record.id), write: null })
-    steps.push({ key: endKey(revoked.at, record.id), write: '' })
     return {
-      steps,
-      audit: [described('token.revoke', caller, record, { why })],
-      signals: [encodeSignal(record)],
+      steps: change(entry, { ...record, hashes: [], revoked }),
+      audit: [describeToken('token.revoke', actorOf(caller), record, { why })],
+      signals: [tokenSignal(record)],
     }
   }
 }
 
-function creation(record: TokenRecord, caller: Caller, taken: Entry | undefined): Decision {
-  const value = JSON.stringify(record)
-  const steps: Step[] = [
-    { key: tokenKey(record.id), expect: 0, write: value },
-    { key: nameKey(record.user, record.name), expect: taken?.version ?? 0, write: record.id },
-    { key: ownerKey(record.user, record.id), write: '' },
-  ]
-  for (const hash of record.hashes) steps.push({ key: secretKey(hash), expect: 0, write: value })
-  const end = endOf(record)
-  if (end !== null) steps.push({ key: endKey(end, record.id), write: '' })
-  return { steps, audit: [described('token.mint', caller, record, { expires: record.expires })] }
-}
-
-function described(
+export function describeToken(
   event: AuditEvent['event'],
-  caller: Caller,
-  record: TokenRecord,
-  more: object,
+  by: Actor,
+  { id, name, user }: TokenRecord,
+  more: object = {},
 ): AuditEvent {
-  return { event, by: actorOf(caller), token: record.id, name: record.name, user: record.user, ...more }
+  return { event, by, token: id, name, user, ...more }
 }
 
 function both(first: Decision, second: Decision): Decision {
@@ -182,23 +169,15 @@ function both(first: Decision, second: Decision): Decision {
   }
 }
 
-/** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */
-async function decide<T>(attempt: (count: number) => Promise<T | undefined>): Promise<T> {
-  for (let count = 0; count < ATTEMPTS; count++) {
-    const outcome = await attempt(count)
-    if (outcome !== undefined) return outcome
-  }
-  throw new Failure('unavailable', 'Others keep changing the same token: try again.')
-}
-
 function generatedName(id: string, attempt: number): string {
   return attempt === 0 ? `minted-${id}` : `minted-${id}-${attempt}`
 }
 
-function noSuchToken(): Failure {
-  return new Failure('refused_object', 'No permissions to referred object or it does not exist!')
+export function nameTaken(name: string, user: string): string {
+  return `API token "${name}" already exists for userid "${user}".`
 }
 
-function parse(entry: Entry): TokenRecord {
-  return JSON.parse(entry.value) as TokenRecord
+/** Unknown and forbidden objects are refused alike, in Zabbix's words. */
+export function refusedObject(): Failure {
+  return new Failure('refused_object', 'No permissions to referred object or it does not exist!')
 }

@@ -1,6 +1,7 @@
-import { prefixed, type Store } from '../store/store.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
+import { type Feed, prefixed, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
-import { type UserRecord, userKey } from './records.ts'
+import { decodeSignal, type UserRecord, userKey, usernameKey } from './records.ts'
 
 /** The superadmin that is there from the first start; it owns what Auth.CreateApiToken mints. */
 export const ADMIN_ID = '1'
@@ -14,21 +15,29 @@ const ADMIN: UserRecord = {
   status: 'enabled',
 }
 
+const MAX_USERS = 1_000_000
+
 /** Who owns tokens. Users are few: all of them are in memory, since every verification asks for its token's owner. */
-export class Users {
+export class Users implements Feed {
+  readonly #store: Store
   readonly #byId = new Map<string, UserRecord>()
 
-  /** Reads all users, and creates Admin in a new store. */
+  private constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Reads all users, creates Admin in a new store, and follows the store's signals from then on. */
   static async open(store: Store, ledger: Ledger): Promise<Users> {
     await ledger.commit({
-      steps: [{ key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) }],
+      steps: [
+        { key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) },
+        { key: usernameKey(ADMIN.username), expect: 0, write: ADMIN_ID },
+      ],
       audit: [{ event: 'user.create', by: { kind: 'daemon' }, user: ADMIN_ID, username: ADMIN.username }],
     })
-    const users = new Users()
-    for (const { value } of await store.scan({ ...prefixed('U/'), limit: 1_000_000 })) {
-      const user = JSON.parse(value) as UserRecord
-      users.#byId.set(user.id, user)
-    }
+    const users = new Users(store)
+    store.subscribe(users)
+    await users.#read()
     return users
   }
 
@@ -36,7 +45,36 @@ export class Users {
     return this.#byId.get(id)
   }
 
+  /** By the exact name. */
+  findByName(username: string): Maybe<UserRecord | undefined> {
+    return after(this.#store.get(usernameKey(username)), (entry) => entry && this.#byId.get(entry.value))
+  }
+
+  all(): UserRecord[] {
+    return [...this.#byId.values()]
+  }
+
   get count(): number {
     return this.#byId.size
+  }
+
+  signal(payload: string): void {
+    const signal = decodeSignal(payload)
+    if (signal.kind !== 'user') return
+    if (signal.user === null) this.#byId.delete(signal.id)
+    else this.#byId.set(signal.id, signal.user)
+  }
+
+  reset(): void {
+    void this.#read()
+  }
+
+  async #read(): Promise<void> {
+    const entries = await this.#store.scan({ ...prefixed('U/'), limit: MAX_USERS })
+    this.#byId.clear()
+    for (const { value } of entries) {
+      const user = JSON.parse(value) as UserRecord
+      this.#byId.set(user.id, user)
+    }
   }
 }

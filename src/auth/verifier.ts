@@ -55,11 +55,22 @@ export class Verifier implements Feed {
 
   /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
   verify(secret: string): Maybe<Verified | undefined> {
+    return after(this.#find(secret), (live) => live && this.check(live))
+  }
+
+  /** Whether it is a token that has nothing against it but its end. For Zabbix's dialect, whose clients are told so. */
+  isExpired(secret: string): Maybe<boolean> {
+    return after(this.#find(secret), (live) => {
+      if (live === undefined || live.record.status !== 'enabled') return false
+      const { expires, user } = live.record
+      return expires !== null && this.#clock.now() >= expires && this.#users.find(user)?.status === 'enabled'
+    })
+  }
+
+  #find(secret: string): Maybe<Live | undefined> {
     if (!isSecretShaped(secret)) return undefined
     const hash = this.#pepper.hash(secret)
-    const cached = this.#cache.get(hash)
-    if (cached !== undefined) return this.check(cached)
-    return after(this.#load(hash), (live) => live && this.check(live))
+    return this.#cache.get(hash) ?? this.#load(hash)
   }
 
   /** The same question for a token found before; cheap enough for every message of a connection. */
@@ -102,7 +113,9 @@ export class Verifier implements Feed {
   }
 
   signal(payload: string): void {
-    for (const hash of decodeSignal(payload).hashes) {
+    const signal = decodeSignal(payload)
+    if (signal.kind !== 'token') return // the owner is asked for at every use
+    for (const hash of signal.hashes) {
       this.#cache.delete(hash)
       const load = this.#loads.get(hash)
       if (load !== undefined) load.overtaken = true

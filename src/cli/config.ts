@@ -35,7 +35,7 @@ function show(flags: Flags & { json?: boolean }): void {
 
 function shown(key: string, value: unknown): string {
   if (key === 'socket_mode') return `0${Number(value).toString(8)}`
-  return value === undefined ? '-' : String(value)
+  return value === undefined || String(value) === '' ? '-' : String(value)
 }
 
 function from(source: string | undefined, file: string | undefined): string {

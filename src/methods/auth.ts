@@ -1,4 +1,6 @@
 import type { TokenCaller } from '../auth/caller.ts'
+import type { UserRecord } from '../auth/records.ts'
+import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
@@ -32,13 +34,35 @@ export const createApiToken = method({
     ),
     description: optional(described(text({ max: 65_535 }), 'For people.')),
     replace: optional(described(boolean(), 'Revoke the token that has this name now, in the same commit.')),
+    userid: optional(described(id(), 'The owner; Admin where neither this nor username is given.')),
+    username: optional(described(text({ min: 1, max: 100 }), 'The owner by name.')),
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
-  async handler(params, caller, { tokens }) {
-    const { secret } = await tokens.mint(params, caller)
+  async handler({ userid, username, ...request }, caller, { tokens, users }) {
+    const owner = await ownerOf(userid, username, users)
+    const { secret } = await tokens.mint({ ...request, user: owner?.id }, caller)
     return secret.reveal()
   },
 })
+
+/** Undefined: nobody was named. */
+async function ownerOf(
+  userid: string | undefined,
+  username: string | undefined,
+  users: Services['users'],
+): Promise<UserRecord | undefined> {
+  if (userid !== undefined && username !== undefined) {
+    throw new Failure('invalid_params', 'Name the owner by userid or by username, not by both.')
+  }
+  if (userid !== undefined) return users.find(userid) ?? notAvailable(`ID "${userid}"`)
+  if (username !== undefined)
+    return (await users.findByName(username)) ?? notAvailable(`username "${username}"`)
+  return undefined
+}
+
+function notAvailable(which: string): never {
+  throw new Failure('invalid_params', `User with ${which} is not available.`)
+}
 
 export const whoAmI = method({
   name: 'Auth.WhoAmI',
@@ -92,7 +116,7 @@ export const revokeApiToken = method({
 async function refuseForeign(target: string, caller: TokenCaller, tokens: Services['tokens']): Promise<void> {
   const record = await tokens.find(target)
   if (record?.user === caller.user.id || (record !== undefined && caller.user.type === 'superadmin')) return
-  throw new Failure('refused_object', 'No permissions to referred object or it does not exist!')
+  throw refusedObject()
 }
 
 function seconds(milliseconds: number): number {

@@ -1,9 +1,13 @@
 import type { AuditLog } from '../auth/audit-log.ts'
-import type { LocalCaller, TokenCaller } from '../auth/caller.ts'
+import type { AnonymousCaller, Caller, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { UserType } from '../auth/records.ts'
+import type { TokenGet } from '../auth/token-get.ts'
+import type { TokenObjects } from '../auth/token-objects.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { UserObjects } from '../auth/user-objects.ts'
 import type { Users } from '../auth/users.ts'
+import type { Verifier } from '../auth/verifier.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import type { Maybe } from '../protocol/maybe.ts'
 import { invalidParameter, type Schema } from '../protocol/schema.ts'
@@ -17,6 +21,10 @@ export interface Services {
   readonly users: Users
   readonly lastAccess: LastAccess
   readonly audit: AuditLog
+  readonly tokenObjects: TokenObjects
+  readonly tokenGet: TokenGet
+  readonly userObjects: UserObjects
+  readonly verifier: Verifier
   readonly daemon: DaemonFacts
   readonly methods: readonly Method[]
 }
@@ -31,7 +39,8 @@ export interface DaemonFacts {
   connections(): number
 }
 
-type ParamsSchema<P> = Schema<P> & { readonly fields: Readonly<Record<string, unknown>> }
+/** With `fields`, parameters may be given by position, in their order. Without, they are one list, or one object by name. */
+type ParamsSchema<P> = Schema<P> & { readonly fields?: Readonly<Record<string, unknown>> }
 
 /** One row of the table: everything there is to know about a method. Dispatch, documents and the command line read it. */
 export interface Method {
@@ -43,7 +52,7 @@ export interface Method {
   readonly params: ParamsSchema<unknown>
   readonly result: Schema<unknown>
   /** Reads the parameters and runs. The caller has been admitted by dispatch. */
-  run(params: Params | undefined, caller: LocalCaller | TokenCaller, services: Services): Maybe<unknown>
+  run(params: Params | undefined, caller: Caller | AnonymousCaller, services: Services): Maybe<unknown>
 }
 
 interface Row<A extends Access, P, R> {
@@ -74,7 +83,7 @@ export function method<A extends Access, P, R>({ handler, ...row }: Row<A, P, R>
 /** Parameters by position become parameters by name, in the order of the row (JSON-RPC 2.0 section 4.2). */
 function byName(params: Params | undefined, schema: ParamsSchema<unknown>): unknown {
   if (params === undefined) return {}
-  if (!Array.isArray(params)) return params
+  if (!Array.isArray(params) || schema.fields === undefined) return params
   const names = Object.keys(schema.fields)
   if (params.length > names.length) throw invalidParameter('/', `unexpected parameter "${names.length + 1}"`)
   return Object.fromEntries(params.map((value, index) => [names[index], value]))

@@ -12,7 +12,7 @@ interface OpenRpcMethod {
   summary: string
   description: string
   tags: { name: string }[]
-  paramStructure: 'either'
+  paramStructure: 'either' | 'by-name' | 'by-position'
   params: ContentDescriptor[]
   result: ContentDescriptor
 }
@@ -46,8 +46,11 @@ function describeMethod(row: Method): OpenRpcMethod {
     summary: row.summary,
     description: `Callable by ${WHO[row.access]}.`,
     tags: [{ name: row.effect }, { name: `access:${row.access}` }],
-    paramStructure: 'either',
-    params: parametersOf(row).map(({ name, required, schema }) => {
+    paramStructure: structureOf(row),
+    params: (isList(row)
+      ? [{ name: 'list', required: true, schema: row.params.json }]
+      : parametersOf(row)
+    ).map(({ name, required, schema }) => {
       const description = schema.description
       return { name, ...(typeof description === 'string' && { description }), required, schema }
     }),
@@ -55,11 +58,27 @@ function describeMethod(row: Method): OpenRpcMethod {
   }
 }
 
-/** A row's parameters by their order, which is also their position. */
-export function parametersOf(row: Method): { name: string; required: boolean; schema: JsonSchema }[] {
-  const { properties, required } = row.params.json as {
-    properties: Record<string, JsonSchema>
-    required: string[]
+/** Zabbix's calls on several objects: what is sent as `params` is the list itself. */
+function isList({ params }: Method): boolean {
+  return params.json.type !== 'object'
+}
+
+function structureOf(row: Method): OpenRpcMethod['paramStructure'] {
+  if (isList(row)) return 'by-position'
+  return row.params.fields === undefined ? 'by-name' : 'either'
+}
+
+export interface Parameter {
+  readonly name: string
+  readonly required: boolean
+  readonly schema: JsonSchema
+}
+
+/** A row's parameters by their order, which is also their position. None where the parameters are a list as a whole. */
+export function parametersOf(row: Method): Parameter[] {
+  const { properties = {}, required = [] } = row.params.json as {
+    properties?: Record<string, JsonSchema>
+    required?: string[]
   }
   return Object.entries(properties).map(([name, schema]) => ({
     name,
@@ -71,7 +90,9 @@ export function parametersOf(row: Method): { name: string; required: boolean; sc
 /** The table as Markdown, for the README; a test keeps the two in step. */
 export function describeInMarkdown(methods: readonly Method[]): string {
   const rows = methods.map((row) => {
-    const params = parametersOf(row).map(({ name, required }) => (required ? `\`${name}\`` : `[\`${name}\`]`))
+    const params = isList(row)
+      ? ['a list of objects or ids']
+      : parametersOf(row).map(({ name, required }) => (required ? `\`${name}\`` : `[\`${name}\`]`))
     return `| \`${row.name}\` | ${params.join(' ')} | ${WHO[row.access]} | ${row.summary} |`
   })
   return ['| method | parameters | who may call | what it does |', '|---|---|---|---|', ...rows].join('\n')

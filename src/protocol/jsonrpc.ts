@@ -85,7 +85,7 @@ function isId(id: unknown): id is Id {
 }
 
 /** Scans text that is known to be valid JSON; a recursive walk of the value could itself run out of stack. */
-function nestsDeeperThan(text: string, limit: number): boolean {
+export function nestsDeeperThan(text: string, limit: number): boolean {
   let depth = 0
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
+import type { AnonymousCaller, Caller } from '../auth/caller.ts'
 import type { Method, Services } from '../methods/method.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
-import type { Call } from '../protocol/jsonrpc.ts'
+import type { Call, Params } from '../protocol/jsonrpc.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Identification } from './identify.ts'
 import type { Origin } from './origin.ts'
@@ -28,20 +29,27 @@ export class Dispatcher {
   }
 
   /** `token`: the call's own `Token` member. Never throws, never rejects. */
-  dispatch(call: Call, origin: Origin, token: string | undefined): Maybe<Outcome> {
+  dispatch({ method, params }: Call, origin: Origin, token: string | undefined): Maybe<Outcome> {
+    return this.#settle(() => {
+      const row = this.#rows.get(method)
+      if (row === undefined) throw new Failure('method_not_found', reasonFor(method))
+      const admitted = this.#identification.admit(row.access, origin, token)
+      return after(admitted, (caller) => row.run(params, caller, this.#services))
+    })
+  }
+
+  /** The rest of the way for a caller whom a dialect has admitted in its own words. Never throws, never rejects. */
+  run(row: Method, params: Params, caller: Caller | AnonymousCaller): Maybe<Outcome> {
+    return this.#settle(() => row.run(params, caller, this.#services))
+  }
+
+  #settle(work: () => Maybe<unknown>): Maybe<Outcome> {
     try {
-      const result = this.#handle(call, origin, token)
+      const result = work()
       return result instanceof Promise ? result.then(inWords).catch(this.#refuse) : inWords(result)
     } catch (thrown) {
       return this.#refuse(thrown)
     }
-  }
-
-  #handle({ method, params }: Call, origin: Origin, token: string | undefined): Maybe<unknown> {
-    const row = this.#rows.get(method)
-    if (row === undefined) throw new Failure('method_not_found', reasonFor(method))
-    const admitted = this.#identification.admit(row.access, origin, token)
-    return after(admitted, (caller) => row.run(params, caller, this.#services))
   }
 
   readonly #refuse = (thrown: unknown): Outcome => {

@@ -15,6 +15,7 @@ import { beginsStream, Stream } from './stream.ts'
 import type { Tethers } from './tethers.ts'
 import { listenOnUnix, type UnixAddress } from './unix-listener.ts'
 import { WebSocketDoor } from './websocket.ts'
+import type { ZabbixDialect } from './zabbix.ts'
 
 /** How long calls in flight may take to finish at shutdown, in milliseconds. */
 const GRACE_MS = 5_000
@@ -23,6 +24,7 @@ const LONGEST_BLANK = 1_024
 
 export interface DoorParts {
   readonly exchange: Exchange
+  readonly zabbix: ZabbixDialect
   readonly limits: Current<Limits>
   readonly verifier: Verifier
   readonly tethers: Tethers

@@ -9,15 +9,17 @@ import { turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
 import { sendFailure, sendRaw, sendReply } from './replies.ts'
-import { originOf, refuseBadHost, refuseContent } from './request.ts'
+import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
 import { readTarget, type Target } from './target.ts'
 import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
+import type { ZabbixDialect } from './zabbix.ts'
 
 /** How often Node looks for requests that take too long, in milliseconds: the precision of the time limits. */
 const TIMEOUT_CHECK_MS = 1_000
 
 export interface HttpParts {
   readonly exchange: Exchange
+  readonly zabbix: ZabbixDialect
   readonly limits: Current<Limits>
   readonly log: Logger
   /** What is known about a socket, or undefined for one that was not admitted. */
@@ -66,13 +68,34 @@ class HttpDoor {
       connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
+      if (target.path === ZABBIX_PATH) this.#serveZabbix(req, res, originOf(req, target, connection, true))
+      else if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
       else if (target.path === '/healthz') serveHealth(req, res, true)
       else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
       else throw notFound('There is nothing here; calls go to POST /api/.')
     } catch (thrown) {
       this.#fail(req, res, asFailure(thrown))
     }
+  }
+
+  /** Zabbix looks at no verb but OPTIONS, and at the content type before anything else. */
+  #serveZabbix(req: IncomingMessage, res: ServerResponse, origin: Origin): void {
+    if (req.method === 'OPTIONS') {
+      res.writeHead(200, { 'Content-Length': 0 }).end()
+      return
+    }
+    if (!isZabbixContent(req)) {
+      res.writeHead(412, { 'Content-Length': 0 }).end()
+      return
+    }
+    const answer = async (text: string) => {
+      await turn(origin.connection, req.socket, this.#parts.limits().in_flight)
+      const body = await this.#parts.zabbix.answer(text, origin)
+      if (!res.destroyed) sendReply(res, { status: 200, body })
+    }
+    // A body that is not UTF-8 is no JSON either: the dialect has words for that.
+    const take = { take: (text: string) => void answer(text), refuse: () => void answer('') }
+    readBody(req, res, this.#parts.limits().body, take)
   }
 
   #serveCall(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
@@ -149,6 +172,8 @@ class HttpDoor {
     else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // the failure is this request's own
   }
 }
+
+const ZABBIX_PATH = '/api_jsonrpc.php'
 
 const UNKNOWN_EXPECTATION = new Failure('invalid_request', 'Only "Expect: 100-continue" is understood.', {
   http: 'expectation',

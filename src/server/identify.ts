@@ -42,25 +42,35 @@ export class Identification {
   }
 
   #bearer(least: UserType, origin: Origin, token: string | undefined): Maybe<TokenCaller> {
-    const { connection } = origin
     const credential = token ?? bearerOf(origin.authorization)
     if (credential === undefined) throw missing()
-    const recalled = recall(this.#verifier, connection, credential)
-    if (recalled !== undefined) return this.#accept(recalled, least, connection)
-    return after(this.#verifier.verify(credential), (verified) => {
-      if (verified === undefined) throw invalidToken()
-      connection.memo = { credential, live: verified.live }
-      return this.#accept(verified, least, connection)
+    return after(this.identify(origin.connection, credential), (caller) => {
+      if (caller === undefined) throw invalidToken()
+      if (mayCall(caller, least)) return caller
+      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
     })
   }
 
-  #accept({ live, user }: Verified, least: UserType, { peer }: Connection): TokenCaller {
+  /** Whose credential it is; undefined: it is not valid. An accepted one counts as an access to its token. */
+  identify(connection: Connection, credential: string): Maybe<TokenCaller | undefined> {
+    const recalled = recall(this.#verifier, connection, credential)
+    if (recalled !== undefined) return this.#accept(recalled, connection)
+    return after(this.#verifier.verify(credential), (verified) => {
+      if (verified === undefined) return undefined
+      connection.memo = { credential, live: verified.live }
+      return this.#accept(verified, connection)
+    })
+  }
+
+  #accept({ live, user }: Verified, { peer }: Connection): TokenCaller {
     this.#lastAccess.touch(live.record.id)
-    if (RANK[user.type] < RANK[least]) {
-      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
-    }
     return { kind: 'token', peer, token: live.record, user }
   }
+}
+
+/** Whether the type of a caller's user is enough for a row; no token is enough for a local one. */
+export function mayCall({ user }: TokenCaller, access: Access): boolean {
+  return access !== 'local' && RANK[user.type] >= RANK[access]
 }
 
 function recall(verifier: Verifier, { memo }: Connection, credential: string): Verified | undefined {

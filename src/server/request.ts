@@ -39,6 +39,11 @@ function isJson(type: string): boolean {
   )
 }
 
+/** Zabbix's three content types, to the letter; what follows the first semicolon is not looked at. */
+export function isZabbixContent({ headers }: IncomingMessage): boolean {
+  return MEDIA_TYPES.has((headers['content-type'] ?? '').split(';')[0] as string)
+}
+
 /** Who sent a request, and with what. `tokenOverrides`: see Origin. Throws `invalid_request` for two Authorization headers. */
 export function originOf(
   req: IncomingMessage,

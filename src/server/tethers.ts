@@ -9,6 +9,7 @@ const LONGEST_WAIT_MS = 60 * 60 * 1000
 interface Tether {
   readonly credential: string
   readonly tokenId: string
+  readonly userId: string
   readonly expires: number | null
   /** Called once, when the token no longer verifies. */
   readonly onEnd: () => void
@@ -30,15 +31,24 @@ export class Tethers implements Feed {
 
   /** Returns how to let go. */
   tie(credential: string, { live: { record } }: Verified, onEnd: () => void): () => void {
-    const tether: Tether = { credential, tokenId: record.id, expires: record.expires, onEnd }
+    const tether: Tether = {
+      credential,
+      tokenId: record.id,
+      userId: record.user,
+      expires: record.expires,
+      onEnd,
+    }
     this.#tethers.add(tether)
     this.#wakeAt(record.expires)
     return () => this.#tethers.delete(tether)
   }
 
   signal(payload: string): void {
-    const { token } = decodeSignal(payload)
-    for (const tether of this.#tethers) if (tether.tokenId === token) void this.#examine(tether)
+    const signal = decodeSignal(payload)
+    for (const tether of this.#tethers) {
+      const about = signal.kind === 'token' ? tether.tokenId === signal.token : tether.userId === signal.id
+      if (about) void this.#examine(tether)
+    }
   }
 
   reset(): void {

@@ -55,6 +55,8 @@ describe('the table of methods', () => {
         ['name', false],
         ['description', false],
         ['replace', false],
+        ['userid', false],
+        ['username', false],
       ],
     )
     for (const { name, schema } of document.methods.flatMap(({ params, result }) => [...params, result])) {

@@ -1,0 +1,218 @@
+import type { Entry, Reader, Store } from '../store/store.ts'
+import { prefixed } from '../store/store.ts'
+import type { TokenCaller } from './caller.ts'
+import type { LastAccess } from './last-access.ts'
+import { dependsOn, present, select } from './query.ts'
+import { type Fields, type Query, type QueryParams, toQuery } from './query-params.ts'
+import { expiryPlace, secretKey, type TokenRecord, tokenKey } from './records.ts'
+import { isSecretShaped, type Pepper } from './secret.ts'
+import { parseToken } from './token-steps.ts'
+import type { Users } from './users.ts'
+
+/** Parameters of token.get beyond those that every query has. Null is no condition; times are Unix seconds. */
+export interface TokenQueryParams extends QueryParams {
+  tokenids?: string[] | null
+  userids?: string[] | null
+  token?: string | null
+  valid_at?: number | null
+  expired_at?: number | null
+}
+
+/** What a query looks at. `lastAccess`: milliseconds since 1970, 0 for never; filled in where it matters. */
+export interface TokenRow {
+  readonly token: TokenRecord
+  lastAccess: number
+}
+
+/** Token objects as Zabbix has them, all values as strings, and after them what is ours. */
+export function tokenFields(users: Pick<Users, 'find'>): Fields<TokenRow> {
+  return {
+    tokenid: { kind: 'id', filter: true, sort: true, read: ({ token }) => token.id },
+    name: { kind: 'text', filter: true, search: true, sort: true, read: ({ token }) => token.name },
+    description: { kind: 'text', search: true, read: ({ token }) => token.description },
+    userid: { kind: 'id', filter: true, read: ({ token }) => token.user },
+    lastaccess: {
+      kind: 'integer',
+      filter: true,
+      sort: true,
+      read: ({ lastAccess }) => String(Math.floor(lastAccess / 1000)),
+    },
+    status: {
+      kind: 'integer',
+      filter: true,
+      sort: true,
+      read: ({ token }) => (token.status === 'enabled' ? '0' : '1'),
+    },
+    expires_at: { kind: 'integer', filter: true, sort: true, read: ({ token }) => String(token.expiresAt) },
+    created_at: {
+      kind: 'integer',
+      filter: true,
+      sort: true,
+      read: ({ token }) => String(Math.floor(token.created / 1000)),
+    },
+    // Ids are never used again, so a creator who is not there any more needs no rewriting of what they made.
+    creator_userid: {
+      kind: 'id',
+      filter: true,
+      read: ({ token }) => (users.find(token.creator) ? token.creator : '0'),
+    },
+    scopes: { kind: 'text', named: true, read: ({ token }) => token.scopes },
+    minted_by: { kind: 'text', named: true, read: ({ token }) => token.mintedBy },
+  }
+}
+
+/** Rows between two turns of the event loop. */
+const PAGE = 500
+
+/** token.get: by index where ids, secret, owners or times are given, by a stream of all tokens otherwise. */
+export class TokenGet {
+  readonly #store: Store
+  readonly #pepper: Pepper
+  readonly #lastAccess: LastAccess
+  readonly fields: Fields<TokenRow>
+
+  constructor(parts: { store: Store; pepper: Pepper; lastAccess: LastAccess; users: Users }) {
+    this.#store = parts.store
+    this.#pepper = parts.pepper
+    this.#lastAccess = parts.lastAccess
+    this.fields = tokenFields(parts.users)
+  }
+
+  async get(params: TokenQueryParams, caller: TokenCaller): Promise<unknown> {
+    const owners = visibleOwners(params.userids ?? undefined, caller)
+    const query = toQuery(params)
+    const snapshot = this.#store.snapshot()
+    try {
+      const { entries, ordered } = this.#source(params, owners, query, snapshot)
+      const rows = this.#rows(entries, conditionOf(params, owners), dependsOn(query, 'lastaccess'))
+      const selected = await select(this.fields, ordered ? { ...query, sort: [] } : query, rows)
+      if (typeof selected !== 'number') for (const row of selected) await this.#fillIn(row)
+      return present(this.fields, query, 'tokenid', selected)
+    } finally {
+      await snapshot.close()
+    }
+  }
+
+  /** Where the rows come from, by the narrowest index; `ordered`: in the order that the query asks for already. */
+  #source(
+    { tokenids, token, valid_at, expired_at }: TokenQueryParams,
+    owners: readonly string[] | undefined,
+    query: Query,
+    reader: Reader,
+  ): { entries: AsyncIterable<Entry[]>; ordered: boolean } {
+    const [key, second] = query.sort
+    const byId = key?.field === 'tokenid' && second === undefined
+    const reverse = byId && key.descending
+    if (tokenids) return { entries: read(reader, tokenids.map(tokenKey)), ordered: false }
+    if (token !== undefined && token !== null)
+      return { entries: this.#bySecret(token, reader), ordered: false }
+    if (owners !== undefined) {
+      return { entries: ofOwners(reader, owners, reverse), ordered: byId && owners.length === 1 }
+    }
+    if (expired_at)
+      return {
+        entries: byIndex(reader, 'v/', `v/${expiryPlace(Math.max(1, expired_at + 1))}`),
+        ordered: false,
+      }
+    if (valid_at && valid_at > 0)
+      return { entries: byIndex(reader, `v/${expiryPlace(Math.max(1, valid_at))}`, 'v0'), ordered: false }
+    return { entries: pages(reader, prefixed('t/'), reverse), ordered: byId }
+  }
+
+  async *#bySecret(secret: string, reader: Reader): AsyncGenerator<Entry[]> {
+    const found = isSecretShaped(secret) ? await reader.get(secretKey(this.#pepper.hash(secret))) : undefined
+    if (found !== undefined) yield [found]
+  }
+
+  async *#rows(
+    entries: AsyncIterable<Entry[]>,
+    holds: (token: TokenRecord, pepper: Pepper) => boolean,
+    withLastAccess: boolean,
+  ): AsyncGenerator<TokenRow[]> {
+    for await (const page of entries) {
+      const rows = page.map((entry) => ({ token: parseToken(entry), lastAccess: 0 }))
+      const kept = rows.filter(({ token }) => holds(token, this.#pepper))
+      if (withLastAccess) for (const row of kept) await this.#fillIn(row)
+      yield kept
+    }
+  }
+
+  async #fillIn(row: TokenRow): Promise<void> {
+    row.lastAccess = (await this.#lastAccess.read(row.token.id)) ?? 0
+  }
+}
+
+/** Plain users and admins see their own tokens only. Undefined: no condition. */
+function visibleOwners(
+  userids: readonly string[] | undefined,
+  { user }: TokenCaller,
+): readonly string[] | undefined {
+  if (user.type === 'superadmin') return userids && [...new Set(userids)]
+  return userids === undefined || userids.includes(user.id) ? [user.id] : []
+}
+
+/** Every condition once more, whatever index the rows came from. A revoked token is no object any more. */
+function conditionOf(
+  { tokenids, token: secret, valid_at, expired_at }: TokenQueryParams,
+  owners: readonly string[] | undefined,
+): (token: TokenRecord, pepper: Pepper) => boolean {
+  const ids = tokenids && new Set(tokenids)
+  const users = owners && new Set(owners)
+  return (token, pepper) => {
+    const { expiresAt } = token
+    if (token.revoked !== null || (ids && !ids.has(token.id)) || (users && !users.has(token.user)))
+      return false
+    if (typeof valid_at === 'number' && expiresAt !== 0 && expiresAt <= valid_at) return false
+    if (typeof expired_at === 'number' && (expiresAt === 0 || expiresAt > expired_at)) return false
+    return (
+      secret === undefined ||
+      secret === null ||
+      (isSecretShaped(secret) && token.hashes.includes(pepper.hash(secret)))
+    )
+  }
+}
+
+async function* pages(
+  reader: Reader,
+  range: { gte: string; lt: string },
+  reverse: boolean,
+): AsyncGenerator<Entry[]> {
+  let { gte, lt } = range
+  for (;;) {
+    const page = await reader.scan({ gte, lt, limit: PAGE, reverse })
+    const last = page.at(-1)
+    if (last === undefined) return
+    yield page
+    if (reverse) lt = last.key
+    else gte = `${last.key}\0`
+  }
+}
+
+/** The tokens whose ids are at the end of an index's keys. */
+async function* byIndex(reader: Reader, gte: string, lt: string, reverse = false): AsyncGenerator<Entry[]> {
+  for await (const page of pages(reader, { gte, lt }, reverse)) {
+    yield* read(
+      reader,
+      page.map(({ key }) => `t/${key.slice(key.lastIndexOf('/') + 1)}`),
+    )
+  }
+}
+
+async function* ofOwners(
+  reader: Reader,
+  owners: readonly string[],
+  reverse: boolean,
+): AsyncGenerator<Entry[]> {
+  for (const owner of owners) {
+    const { gte, lt } = prefixed(`u/${owner}/`)
+    yield* byIndex(reader, gte, lt, reverse)
+  }
+}
+
+async function* read(reader: Reader, keys: readonly string[]): AsyncGenerator<Entry[]> {
+  const unique = [...new Set(keys)]
+  for (let at = 0; at < unique.length; at += PAGE) {
+    const entries = await Promise.all(unique.slice(at, at + PAGE).map((key) => reader.get(key)))
+    yield entries.filter((entry) => entry !== undefined)
+  }
+}
