@@ -1,11 +1,10 @@
 import { Failure } from '../protocol/failures.ts'
-import { position } from '../protocol/loose.ts'
-import { invalidParameter } from '../protocol/schema.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Step, Store } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import { type AuditEvent, actorOf, type Ledger } from './ledger.ts'
 import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
+import { refuseRepeated } from './repeated.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
 import { change, erasure, insertion, parseToken } from './token-steps.ts'
 import { describeToken, nameTaken, refusedObject, type Tokens } from './tokens.ts'
@@ -66,7 +65,10 @@ export class TokenObjects {
   /** New tokens, without a secret: they authenticate once it is generated. Returns their ids in the order of the request. */
   async create(drafts: readonly TokenDraft[], caller: TokenCaller): Promise<string[]> {
     const wanted = drafts.map((draft) => ({ ...draft, userid: draft.userid ?? caller.user.id }))
-    refuseTwins(wanted.map(({ userid, name }) => ({ user: userid, name })))
+    refuseRepeated(
+      'userid, name',
+      wanted.map(({ userid, name }) => [userid, name]),
+    )
     for (const { userid } of wanted) this.#refuseOwner(userid, caller)
     for (const { name, userid } of wanted) await this.#refuseTaken(name, userid)
     const records: TokenRecord[] = []
@@ -128,16 +130,18 @@ export class TokenObjects {
 
   /** Changes what is named. A name is looked up only if it changes, and against the state before the request. */
   async update(changes: readonly TokenChange[], caller: TokenCaller): Promise<string[]> {
-    refuseSameToken(changes)
+    refuseRepeated(
+      'tokenid',
+      changes.map(({ tokenid }) => [tokenid]),
+    )
     const byId = new Map(changes.map((wanted) => [wanted.tokenid, wanted]))
     const ids = [...byId.keys()]
     return this.#ledger.decide(async () => {
       const held = await this.#hold(ids, caller)
-      refuseTwins(
-        changes.map(({ name }, at) =>
-          name === undefined ? undefined : { user: held[at]?.record.user ?? '', name },
-        ),
+      const renamed = changes.map(({ name }, at) =>
+        name === undefined ? undefined : [held[at]?.record.user ?? '', name],
       )
+      refuseRepeated('userid, name', renamed)
       const names: Step[] = []
       for (const { record } of held) {
         const name = byId.get(record.id)?.name
@@ -235,27 +239,4 @@ function statusOf(status: number): TokenRecord['status'] {
 /** A token is accepted until its second of expiry is over; 0 is never. */
 function expiryOf(expiresAt: number): Pick<TokenRecord, 'expires' | 'expiresAt'> {
   return { expiresAt, expires: expiresAt === 0 ? null : (expiresAt + 1) * 1000 }
-}
-
-function refuseTwins(names: readonly ({ user: string; name: string } | undefined)[]): void {
-  const seen = new Set<string>()
-  names.forEach((one, at) => {
-    if (one === undefined) return
-    const key = nameKey(one.user, one.name)
-    if (seen.has(key))
-      throw invalidParameter(
-        position('/', at),
-        `value (userid, name)=(${one.user}, ${one.name}) already exists`,
-      )
-    seen.add(key)
-  })
-}
-
-function refuseSameToken(changes: readonly TokenChange[]): void {
-  const seen = new Set<string>()
-  changes.forEach(({ tokenid }, at) => {
-    if (seen.has(tokenid))
-      throw invalidParameter(position('/', at), `value (tokenid)=(${tokenid}) already exists`)
-    seen.add(tokenid)
-  })
 }

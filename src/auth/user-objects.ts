@@ -1,6 +1,4 @@
 import { Failure } from '../protocol/failures.ts'
-import { position } from '../protocol/loose.ts'
-import { invalidParameter } from '../protocol/schema.ts'
 import { prefixed, type Step, type Store } from '../store/store.ts'
 import { RANK, type TokenCaller } from './caller.ts'
 import { Counter } from './counter.ts'
@@ -16,6 +14,7 @@ import {
   usernameKey,
   userSignal,
 } from './records.ts'
+import { refuseRepeated } from './repeated.ts'
 import type { TokenObjects } from './token-objects.ts'
 import { refusedObject } from './tokens.ts'
 import { ADMIN_ID, type Users } from './users.ts'
@@ -76,7 +75,10 @@ export class UserObjects {
   }
 
   async create(drafts: readonly UserDraft[], caller: TokenCaller): Promise<string[]> {
-    refuseTwins(drafts.map(({ username }) => username))
+    refuseRepeated(
+      'username',
+      drafts.map(({ username }) => [username]),
+    )
     const records: UserRecord[] = []
     for (const draft of drafts) records.push(newUser(await this.#ids.next(), draft))
     return this.#ledger.decide(async () => {
@@ -99,8 +101,14 @@ export class UserObjects {
   }
 
   async update(changes: readonly UserChange[], caller: TokenCaller): Promise<string[]> {
-    refuseSameUser(changes)
-    refuseTwins(changes.map(({ username }) => username))
+    refuseRepeated(
+      'userid',
+      changes.map(({ userid }) => [userid]),
+    )
+    refuseRepeated(
+      'username',
+      changes.map(({ username }) => (username === undefined ? undefined : [username])),
+    )
     return this.#ledger.decide(async () => {
       const steps: Step[] = []
       const changed: UserRecord[] = []
@@ -215,23 +223,4 @@ function describe(
   { id, username, type, status }: UserRecord,
 ): AuditEvent {
   return { event, by: actorOf(caller), user: id, username, type, status }
-}
-
-function refuseTwins(usernames: readonly (string | undefined)[]): void {
-  const seen = new Set<string>()
-  usernames.forEach((username, at) => {
-    if (username === undefined) return
-    if (seen.has(username))
-      throw invalidParameter(position('/', at), `value (username)=(${username}) already exists`)
-    seen.add(username)
-  })
-}
-
-function refuseSameUser(changes: readonly UserChange[]): void {
-  const seen = new Set<string>()
-  changes.forEach(({ userid }, at) => {
-    if (seen.has(userid))
-      throw invalidParameter(position('/', at), `value (userid)=(${userid}) already exists`)
-    seen.add(userid)
-  })
 }

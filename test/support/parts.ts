@@ -30,6 +30,7 @@ export async function authority(store: Store = memoryStore()) {
     time,
     clock,
     ledger,
+    pepper,
     users,
     tokens: new Tokens({ store, ledger, clock, pepper }),
     verifier: new Verifier({ store, pepper, clock, users, cacheSize: 100 }),
