@@ -115,6 +115,38 @@ describe('clients that nobody here wrote', () => {
     assert.match(refused.stdout + refused.stderr, /401/)
   })
 
+  it(
+    'pyzabbix manages tokens through the Zabbix path',
+    needs('/usr/bin/python3 && /usr/bin/python3 -c "import pyzabbix"'),
+    async () => {
+      const token = await mint(daemon)
+      const program = `
+import requests, pyzabbix
+session = requests.Session()
+session.headers['Authorization'] = 'Bearer ${token}'
+api = pyzabbix.ZabbixAPI('http://127.0.0.1:${daemon.port}', session=session)
+print(api.apiinfo.version())
+created = api.token.create(name='by pyzabbix', expires_at=2147483647)['tokenids']
+secret = api.token.generate(*created)[0]['token']
+print(len(secret), api.token.get(tokenids=created, output=['name', 'expires_at']))
+api.token.update(tokenid=created[0], status=1)
+print(api.token.get(search={'name': 'PYZ'}, countOutput=True))
+try:
+    api.token.create(name='by pyzabbix')
+except pyzabbix.ZabbixAPIException as error:
+    print(error)
+print(api.token.delete(*created), api.token.get(tokenids=created))
+`
+      const { stdout, stderr } = await run('/usr/bin/python3', [], { input: program })
+      const lines = stdout.trim().split('\n')
+      assert.match(lines[0] ?? '', /^7\./, stderr)
+      assert.equal(lines[1], "64 [{'name': 'by pyzabbix', 'expires_at': '2147483647'}]")
+      assert.equal(lines[2], '1')
+      assert.match(lines[3] ?? '', /-32602.*API token "by pyzabbix" already exists for userid "1"\./)
+      assert.match(lines[4] ?? '', /^\{'tokenids': \['\d+'\]\} \[\]$/)
+    },
+  )
+
   it('jayson mints, calls, notifies and sends batches', async () => {
     const local = jayson.Client.http({ socketPath: daemon.socket, path: '/api/' } as object)
     const { result } = await local.request('Auth.CreateApiToken', { ttl: 60 })

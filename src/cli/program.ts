@@ -2,10 +2,13 @@ import { Command, type OutputConfiguration } from 'commander'
 import { readVersion } from '../version.ts'
 import { auditCommand } from './audit.ts'
 import { callCommand } from './call.ts'
+import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { mintCommand } from './mint.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
+import { tokenCommand } from './token.ts'
+import { userCommand } from './user.ts'
 
 /** The `postern` command: one file of cli/ for each command below it. */
 export function createProgram(): Command {
@@ -14,16 +17,16 @@ export function createProgram(): Command {
       'The token gate of a host: whoever is inside may mint a token; everybody else must show one.',
     )
     .version(readVersion())
-  for (const command of [
-    serveCommand(),
-    mintCommand(),
-    callCommand(),
-    statusCommand(),
-    auditCommand(),
-    configCommand(),
-  ]) {
-    program.addCommand(command)
-  }
+  const commands = [
+    serveCommand,
+    mintCommand,
+    callCommand,
+    tokenCommand,
+    userCommand,
+    statusCommand,
+    auditCommand,
+  ]
+  for (const command of [...commands, configCommand, completionCommand]) program.addCommand(command())
   return settle(program)
 }
 

@@ -10,6 +10,7 @@ import {
   withTokenFile,
 } from './options.ts'
 import { printJson, printTable, wantsJson } from './terminal.ts'
+import { span } from './times.ts'
 
 export function statusCommand(): Command {
   return withTokenFile(withSocket(new Command('status')))
@@ -33,17 +34,11 @@ async function status(options: SocketOption & TokenOption & { json?: boolean }):
     ['postern', version],
     [
       ['socket', socket],
-      ['up for', inWords(uptime)],
+      ['up for', span(uptime)],
       ['store', `${store.backend}, ${store.writable ? 'writable' : 'refusing writes: see the log'}`],
       ['tokens', `${counts.tokens_complete ? '' : 'more than '}${counts.tokens}`],
       ['users', String(counts.users)],
       ['connections', String(counts.connections)],
     ],
   )
-}
-
-function inWords(seconds: number): string {
-  if (seconds < 120) return `${Math.floor(seconds)} s`
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`
-  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} hours` : `${Math.floor(seconds / 86_400)} days`
 }
