@@ -283,6 +283,15 @@ describe('section 3: authentication', () => {
     }
   })
 
+  it('the tokens of a disabled user are not authorized, expired or not', async () => {
+    const { result } = await zabbix('user.create', { username: 'off' })
+    const [userid = ''] = (result as { userids: string[] }).userids
+    const [live, expired] = [await hex({ userid }), await hex({ userid, expires_at: 1 })]
+    await zabbix('user.update', { userid, status: 1 })
+    for (const { token } of [live, expired])
+      assert.deepEqual(await error('token.get', {}, { token }), NOT_AUTHORIZED)
+  })
+
   it('an expired token is said to be expired', async () => {
     for (const expires_at of [1, -5]) {
       const { token } = await hex({ expires_at })
