@@ -34,8 +34,15 @@ export function sendFailure(req: IncomingMessage, res: ServerResponse, failure: 
   res.writeHead(failure.status, headers).end(req.method === 'HEAD' ? undefined : body)
 }
 
-/** Where there is no response object: a request that could not be parsed, or a refused upgrade. Ends the connection. */
+/** How long a connection may take to end after a refusal, in milliseconds. */
+const LINGER_MS = 500
+
+/**
+ * Where there is no response object: a request that could not be parsed, or a refused upgrade or connection. The
+ * connection ends, but not under the sender's hands: what still arrives is thrown away, so that the answer gets through.
+ */
 export function sendRaw(socket: Socket, failure: Failure): void {
+  if (socket.writableEnded) return // a second fault of the same bytes
   if (!socket.writable) {
     socket.destroy()
     return
@@ -50,5 +57,8 @@ export function sendRaw(socket: Socket, failure: Failure): void {
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
-  socket.end(head + body, () => socket.destroy())
+  socket.end(head + body)
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
 }
