@@ -2,24 +2,15 @@ import { Command } from 'commander'
 import type { AuditLine } from '../auth/audit-log.ts'
 import type { Actor } from '../auth/records.ts'
 import { Complaint } from '../protocol/complaint.ts'
-import { Client, withToken } from './client.ts'
-import {
-  type SocketOption,
-  socketOf,
-  type TokenOption,
-  tokenOf,
-  withSocket,
-  withTokenFile,
-} from './options.ts'
+import { type SessionOptions, session, withSession } from './session.ts'
 import { printJson, printTable, wantsJson } from './terminal.ts'
 
-type AuditOptions = SocketOption & TokenOption & { json?: boolean; limit: string }
+type AuditOptions = SessionOptions & { limit: string }
 
 export function auditCommand(): Command {
-  return withTokenFile(withSocket(new Command('audit')))
+  return withSession(new Command('audit'))
     .description('List the audit log, the newest lines last.')
     .option('--limit <number>', 'how many lines, 1 to 1000', '50')
-    .option('--json', 'print one JSON object a line, as in a pipe')
     .action(audit)
 }
 
@@ -28,10 +19,7 @@ async function audit(options: AuditOptions): Promise<void> {
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new Complaint(`--limit ${options.limit}: not a number from 1 to 1000`, undefined, { exitCode: 2 })
   }
-  const client = new Client(socketOf(options))
-  const newest = await withToken(client, tokenOf(options), 'postern audit', (token) =>
-    client.call('audit.get', { limit }, token),
-  )
+  const newest = await session(options, 'postern audit', (call) => call('audit.get', { limit }))
   const lines = (newest as AuditLine[]).toReversed()
   if (wantsJson(options)) for (const line of lines) printJson(line)
   else printTable(['no.', 'time', 'event', 'by', 'what'], lines.map(cells))

@@ -1,33 +1,22 @@
 import { Command } from 'commander'
 import type { SystemInfo } from '../methods/system.ts'
-import { Client, withToken } from './client.ts'
-import {
-  type SocketOption,
-  socketOf,
-  type TokenOption,
-  tokenOf,
-  withSocket,
-  withTokenFile,
-} from './options.ts'
+import { socketOf } from './options.ts'
+import { type SessionOptions, session, withSession } from './session.ts'
 import { printJson, printTable, wantsJson } from './terminal.ts'
 import { span } from './times.ts'
 
 export function statusCommand(): Command {
-  return withTokenFile(withSocket(new Command('status')))
+  return withSession(new Command('status'))
     .description('Show whether the daemon runs and how it is.')
-    .option('--json', 'print JSON, as in a pipe')
     .action(status)
 }
 
-async function status(options: SocketOption & TokenOption & { json?: boolean }): Promise<void> {
+async function status(options: SessionOptions): Promise<void> {
   const socket = socketOf(options)
-  const client = new Client(socket)
-  const info = await withToken(client, tokenOf(options), 'postern status', (token) =>
-    client.call('system.info', undefined, token),
-  )
-  const { version, uptime, store, counts } = info as SystemInfo
+  const info = (await session(options, 'postern status', (call) => call('system.info', {}))) as SystemInfo
+  const { version, uptime, store, counts } = info
   if (wantsJson(options)) {
-    printJson({ socket, ...(info as SystemInfo) })
+    printJson({ socket, ...info })
     return
   }
   printTable(

@@ -27,6 +27,7 @@ export class Conversation {
   #answers: string[] = []
   #paused = false
   #draining = false
+  #proceeding = false
   #input: 'open' | 'ended' = 'open'
   #onDone: (() => void) | undefined
 
@@ -97,8 +98,11 @@ export class Conversation {
   }
 
   #proceed(): void {
+    if (this.#proceeding) return // an answer that was there at once has come back to here
+    this.#proceeding = true
     if (this.#origin.connection.closed) this.#waiting.length = 0
     while (this.#waiting.length > 0 && !this.#busy()) this.#run(this.#waiting.shift() as string)
+    this.#proceeding = false
     if (this.#paused && this.#waiting.length === 0 && !this.#busy()) {
       this.#paused = false
       this.#transport.resume()

@@ -25,13 +25,16 @@ export function sendReply(res: ServerResponse, { status, body, headers }: Reply)
 /** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */
 export function sendFailure(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
   const body = encodeFailure(failure)
-  const headers = {
+  res.writeHead(failure.status, headersOf(failure, body)).end(req.method === 'HEAD' ? undefined : body)
+}
+
+function headersOf({ headers }: Failure, body: string): Record<string, string | number> {
+  return {
     ...SAFETY,
-    ...failure.headers,
+    ...headers,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
   }
-  res.writeHead(failure.status, headers).end(req.method === 'HEAD' ? undefined : body)
 }
 
 /** How long a connection may take to end after a refusal, in milliseconds. */
@@ -48,13 +51,7 @@ export function sendRaw(socket: Socket, failure: Failure): void {
     return
   }
   const body = encodeFailure(failure)
-  const headers = {
-    ...SAFETY,
-    ...failure.headers,
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-    Connection: 'close',
-  }
+  const headers = { ...headersOf(failure, body), Connection: 'close' }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
   socket.end(head + body)
