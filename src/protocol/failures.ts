@@ -67,10 +67,14 @@ export class Failure extends Error {
   readonly headers: Readonly<Record<string, string>>
 
   constructor(name: FailureName, data?: string, more: FailureDetails = {}) {
+    // A refusal is no fault of the program: its stack says nothing, and taking it costs more than all the rest.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(
       data === undefined ? name : `${name}: ${data}`,
       more.cause === undefined ? {} : { cause: more.cause },
     )
+    Error.stackTraceLimit = stackTraceLimit
     this.name = name
     this.data = data
     this.http = more.http

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
-import { readBody } from './body.ts'
+import { type BodyTaker, readBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { turn } from './in-flight.ts'
+import { isBusy, turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
 import { sendFailure, sendRaw, sendReply } from './replies.ts'
@@ -89,35 +89,33 @@ class HttpDoor {
       return
     }
     const answer = async (text: string) => {
-      await turn(origin.connection, req.socket, this.#parts.limits().in_flight)
       const body = await this.#parts.zabbix.answer(text, origin)
-      if (!res.destroyed) sendReply(res, { status: 200, body })
+      sendReply(res, { status: 200, body })
     }
     // A body that is not UTF-8 is no JSON either: the dialect has words for that.
-    const take = { take: (text: string) => void answer(text), refuse: () => void answer('') }
-    readBody(req, res, this.#parts.limits().body, take)
+    this.#read(req, res, origin, { take: (text) => void answer(text), refuse: () => void answer('') })
   }
 
   #serveCall(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
     const { body } = this.#parts.limits()
     if (sendContinue !== undefined && Number(req.headers['content-length'] ?? 0) <= body) sendContinue()
-    readBody(req, res, body, {
-      take: (text) => this.#answer(text, origin, req.socket, res),
+    this.#read(req, res, origin, {
+      take: (text) => void after(this.#parts.exchange.answer(text, origin), (reply) => sendReply(res, reply)),
       refuse: (failure) => this.#fail(req, res, failure),
     })
   }
 
-  /** Without a promise where there is nothing to wait for: on this path each one shows. */
-  #answer(text: string, origin: Origin, socket: Socket, res: ServerResponse): void {
-    const { exchange, limits } = this.#parts
-    const { in_flight } = limits()
-    if (origin.connection.inFlight >= in_flight) {
-      void turn(origin.connection, socket, in_flight).then(() => this.#answer(text, origin, socket, res))
-      return
-    }
-    void after(exchange.answer(text, origin), (reply) => {
-      if (!res.destroyed) sendReply(res, reply)
-    })
+  /** A body is begun, and taken, only while the connection is not busy: one that is being read keeps Node reading on. */
+  #read(req: IncomingMessage, res: ServerResponse, origin: Origin, { take, refuse }: BodyTaker): void {
+    const taker = { take: (text: string) => this.#whenFree(req, origin, () => take(text)), refuse }
+    this.#whenFree(req, origin, () => readBody(req, res, this.#parts.limits().body, taker))
+  }
+
+  /** At once where there is nothing to wait for: on this path each promise shows. */
+  #whenFree({ socket }: IncomingMessage, { connection }: Origin, goOn: () => void): void {
+    const { in_flight } = this.#parts.limits()
+    if (isBusy(connection, socket, in_flight)) void turn(connection, socket, in_flight).then(goOn)
+    else goOn()
   }
 
   #connection(socket: Socket): Connection {

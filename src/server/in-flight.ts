@@ -11,10 +11,28 @@ export function end(connection: Connection, calls: number): void {
   connection.waiting.shift()?.()
 }
 
-/** Waits for fewer than `limit` calls to be under way. Until then nothing more is read, so that what waits is bounded. */
+/** Whether a connection has enough to do: calls under way, or answers that the other side does not read. */
+export function isBusy(connection: Connection, socket: Socket, limit: number): boolean {
+  return connection.inFlight >= limit || socket.writableNeedDrain
+}
+
+/** Waits until a connection is not busy any more. Until then nothing more is read, so that what waits is bounded. */
 export async function turn(connection: Connection, socket: Socket, limit: number): Promise<void> {
-  if (connection.inFlight < limit) return
-  socket.pause()
-  while (connection.inFlight >= limit) await new Promise<void>((resolve) => connection.waiting.push(resolve))
+  while (isBusy(connection, socket, limit)) {
+    // Not at once: Node resumes the socket itself with each message that is complete, so the pause has to come after what
+    // it does with the bytes at hand, and before the next ones are read.
+    queueMicrotask(() => {
+      if (connection.waiting.length > 0) socket.pause()
+    })
+    if (socket.writableNeedDrain && !connection.awaitsDrain) {
+      connection.awaitsDrain = true
+      socket.once('drain', () => {
+        connection.awaitsDrain = false
+        connection.waiting.shift()?.()
+      })
+    }
+    await new Promise<void>((resolve) => connection.waiting.push(resolve))
+  }
   if (connection.waiting.length === 0) socket.resume()
+  else connection.waiting.shift()?.()
 }

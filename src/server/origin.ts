@@ -14,6 +14,8 @@ export interface Connection {
   inFlight: number
   /** HTTP requests that wait for fewer of them. */
   readonly waiting: (() => void)[]
+  /** Whether one of them is called when the other side has read its answers. */
+  awaitsDrain: boolean
   /** Set when it is gone: nobody will read what has not been begun. */
   closed: boolean
   /** The response to the newest HTTP request on it. */

@@ -47,6 +47,7 @@ export class Reception {
       memo: undefined,
       inFlight: 0,
       waiting: [],
+      awaitsDrain: false,
       closed: false,
       latest: undefined,
       conversing: false,

@@ -9,6 +9,7 @@ const SAFETY = { 'Cache-Control': 'no-store' }
 
 /** An answer of the exchange. */
 export function sendReply(res: ServerResponse, { status, body, headers }: Reply): void {
+  if (res.destroyed) return // nobody is there any more
   for (const name in headers) res.setHeader(name, headers[name] as string)
   if (body === undefined) {
     res.writeHead(status, SAFETY).end()

@@ -45,6 +45,27 @@ describe('pitfall 11: whatever a stranger can make grow is bounded', {
     assert.ok(resident() - before < 300 * MiB, `grew by ${Math.round((resident() - before) / MiB)} MiB`)
   })
 
+  it('pipelined HTTP batches from connections that never read', async () => {
+    const calls = `[${Array(1000).fill('{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}').join()}]`
+    const head = `POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${calls.length}\r\n\r\n`
+    const ten = Buffer.from((head + calls).repeat(10))
+    const before = resident()
+    const sockets = Array.from({ length: 30 }, () => open(daemon, 'tcp'))
+    for (const socket of sockets) {
+      socket.on('error', () => {})
+      socket.pause()
+      for (let n = 0; n < 20; n++) socket.write(ten)
+    }
+    let most = 0
+    for (let n = 0; n < 25; n++) {
+      assert.equal((await http(daemon, undefined, { method: 'GET', path: '/healthz' })).status, 200)
+      most = Math.max(most, resident())
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+    for (const socket of sockets) socket.destroy()
+    assert.ok(most - before < 200 * MiB, `grew by ${Math.round((most - before) / MiB)} MiB`)
+  })
+
   it('a body of a hundred thousand keys is answered like any other', async () => {
     const keys = Array.from({ length: 90_000 }, (_, n) => `"k${n}":0`).join()
     const { status } = await http(
