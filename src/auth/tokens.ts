@@ -13,6 +13,13 @@ import { ADMIN_ID } from './users.ts'
 const ID_BLOCK = 256
 const COUNT_PAGE = 1_000
 const COUNT_LIMIT = 100_000
+const COUNT_EVERY_MS = 1_000
+
+export interface TokenCount {
+  readonly count: number
+  /** False: there are more. */
+  readonly complete: boolean
+}
 
 export interface MintRequest {
   /** Seconds; 0: without end. */
@@ -37,6 +44,7 @@ export class Tokens {
   readonly #clock: Clock
   readonly #pepper: Pepper
   readonly #ids: Counter
+  #counted: { readonly at: number; readonly count: Promise<TokenCount> } | undefined
 
   constructor(parts: { store: Store; ledger: Ledger; clock: Clock; pepper: Pepper }) {
     this.#store = parts.store
@@ -113,8 +121,16 @@ export class Tokens {
     return entry === undefined ? undefined : parseToken(entry)
   }
 
-  /** How many tokens are stored. Counting reads keys, so it stops at COUNT_LIMIT. */
-  async count(): Promise<{ count: number; complete: boolean }> {
+  /** How many tokens are stored. Counting reads keys, so it stops at COUNT_LIMIT and is done once in COUNT_EVERY_MS. */
+  count(): Promise<TokenCount> {
+    const now = this.#clock.now()
+    if (this.#counted === undefined || now - this.#counted.at >= COUNT_EVERY_MS) {
+      this.#counted = { at: now, count: this.#count() }
+    }
+    return this.#counted.count
+  }
+
+  async #count(): Promise<TokenCount> {
     let { gte, lt } = prefixed('t/')
     for (let count = 0; ; ) {
       const page = await this.#store.scan({ gte, lt, limit: COUNT_PAGE })

@@ -139,6 +139,7 @@ class HttpDoor {
   }
 
   #switch(req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void {
+    if (socket.destroyed) return // gone while it waited
     try {
       if (!wantsWebSocket(req)) {
         ignoreUpgrade(this.server, req, socket, head)
@@ -155,8 +156,9 @@ class HttpDoor {
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (error.code === 'ECONNRESET') socket.destroy()
-    else this.#refuse(socket, clientFailure(error.code))
+    // What is wrong with the bytes is answered; what is wrong with the connection (EPIPE, ECONNRESET) has nobody to answer to.
+    if (/^(HPE_|ERR_HTTP_)/.test(error.code ?? '')) this.#refuse(socket, clientFailure(error.code))
+    else socket.destroy()
   }
 
   /** Refuses what could not be parsed, or took too long to arrive: behind the answers that are still due. */
@@ -195,7 +197,13 @@ function serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): 
 /** Goes on when the newest request on a connection, and so every earlier one, is answered. */
 function afterLatest({ latest }: Connection, goOn: () => void): void {
   if (latest === undefined || latest.writableFinished) goOn()
-  else latest.once('close', goOn)
+  else {
+    const answered = () => {
+      latest.off('finish', answered).off('close', answered)
+      goOn()
+    }
+    latest.on('finish', answered).on('close', answered)
+  }
 }
 
 function clientFailure(code: string | undefined): Failure {

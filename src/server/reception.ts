@@ -35,6 +35,7 @@ export class Reception {
 
   /** Undefined: refused, with an answer that says why. */
   admit(socket: Socket, door: Peer['door']): Connection | undefined {
+    if (socket.destroyed) return undefined
     socket.on('error', () => {}) // a peer that vanishes is no error of ours
     const peer = door === 'unix' ? unixPeer(socket) : tcpPeer(socket)
     const reason = this.#reasonToRefuse(peer)

@@ -9,7 +9,7 @@ const SAFETY = { 'Cache-Control': 'no-store' }
 
 /** An answer of the exchange. */
 export function sendReply(res: ServerResponse, { status, body, headers }: Reply): void {
-  if (res.destroyed) return // nobody is there any more
+  if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
   for (const name in headers) res.setHeader(name, headers[name] as string)
   if (body === undefined) {
     res.writeHead(status, SAFETY).end()
@@ -25,6 +25,7 @@ export function sendReply(res: ServerResponse, { status, body, headers }: Reply)
 
 /** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */
 export function sendFailure(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
+  if (res.destroyed || res.headersSent) return
   const body = encodeFailure(failure)
   res.writeHead(failure.status, headersOf(failure, body)).end(req.method === 'HEAD' ? undefined : body)
 }

@@ -222,11 +222,7 @@ function databaseComplaint(db: string, error: unknown): Complaint {
       cause: error,
     })
   }
-  return new Complaint(
-    `cannot open the database ${db}: ${message}`,
-    'see the section on damaged disks in the README',
-    {
-      cause: error,
-    },
-  )
+  return new Complaint(`cannot open the database ${db}: ${message}`, 'restore it from your backup', {
+    cause: error,
+  })
 }

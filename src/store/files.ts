@@ -72,11 +72,15 @@ export class DurableFile {
   }
 }
 
-// rename() would put a plain file in the place of a device or a pipe, and fail on a directory only at the very end.
+// rename() would put a plain file in the place of a device, a pipe or a link (/dev/stdout is one), and fail on a directory
+// only at the very end.
 function refuseSpecial(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false })
-  if (path === '' || (found !== undefined && !found.isFile() && !found.isSymbolicLink())) {
-    throw new Complaint(`cannot write ${path || 'a file without a name'}: only a plain file can be replaced`)
+  if (path === '' || (found !== undefined && !found.isFile())) {
+    throw new Complaint(
+      `cannot write ${path || 'a file without a name'}: only a plain file can be replaced`,
+      'name another path',
+    )
   }
 }
 

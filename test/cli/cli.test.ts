@@ -73,13 +73,15 @@ describe('postern mint', () => {
     assert.deepEqual(readdirSync(join(out, '..')), ['token'])
   })
 
-  it('puts the file in the place of a symbolic link, not behind it', async (t) => {
+  it('replaces nothing but a plain file: no link, no directory', async (t) => {
     const directory = temporaryDirectory(t)
     writeFileSync(join(directory, 'precious'), 'precious')
-    symlinkSync('precious', join(directory, 'token'))
-    await cli('mint', '--ttl', '1h', '--out', join(directory, 'token'))
+    symlinkSync('precious', join(directory, 'link'))
+    for (const path of [join(directory, 'link'), directory, '/dev/null', '']) {
+      await refused(['mint', '--ttl', '1h', '--out', path], 1, /only a plain file can be replaced/)
+    }
     assert.equal(readFileSync(join(directory, 'precious'), 'utf8'), 'precious')
-    assert.ok(lstatSync(join(directory, 'token')).isFile())
+    assert.ok(lstatSync(join(directory, 'link')).isSymbolicLink())
   })
 
   it('mints and revokes nothing when the file cannot be written', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { startDaemon } from '../support/daemon.ts'
-import { accepted, call, type HttpQuestion, http, mint, raw } from '../support/talk.ts'
+import { startDaemon, until } from '../support/daemon.ts'
+import { accepted, call, open as connectTo, type HttpQuestion, http, mint, raw } from '../support/talk.ts'
 
 const daemon = await startDaemon(
   { after },
@@ -288,3 +288,49 @@ it('a handshake that is none is refused in JSON, with the version that is unders
   )
   assert.match(await raw(daemon, upgrade('13', 'short'), { end: false }), /^HTTP\/1.1 400 [\s\S]*-32600/)
 })
+
+for (const door of ['unix', 'tcp'] as const) {
+  it(`abrupt ends in the middle of pipelined calls on ${door} end nothing else`, async () => {
+    const head = `POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${CALL.length}\r\n`
+    const one = `${head}\r\n${CALL}`
+    const upgrade = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'
+    const attacks: [string, string][] = [
+      [one.repeat(3) + one.slice(0, -20), one.slice(-20)],
+      [one.repeat(600), ''],
+      [`${one}${head}Expect: 100-continue\r\n\r\n`, CALL],
+      [`${head}Expect: 100-continue\r\n\r\n${CALL}${upgrade}`, ''],
+      [one + upgrade, upgrade],
+    ]
+    for (let round = 0; round < 30; round++) {
+      for (const [first, second] of attacks) {
+        await new Promise<void>((done) => {
+          const socket = connectTo(daemon, door)
+          socket.on('error', () => {}).on('close', () => done())
+          socket.write(first)
+          socket.write(second, () =>
+            door === 'tcp' && round % 2 === 0 ? socket.resetAndDestroy() : socket.destroy(),
+          )
+        })
+      }
+    }
+    const token = await mint(daemon)
+    const connections = async () => {
+      const { json } = await call(daemon, 'system.info', undefined, { token })
+      return (json.result as { counts: { connections: number } }).counts.connections
+    }
+    await until('no connection is left over', async () => (await connections()) <= 2)
+  })
+
+  it(`requests that offer HTTP/2 are answered in order on ${door}, however they follow each other`, async () => {
+    const plain = 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'
+    const offer = plain.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+    for (const requests of [offer + offer + plain, plain + plain + offer, offer + plain + offer]) {
+      const text = await raw(daemon, requests, {
+        door,
+        end: false,
+        enough: (seen) => seen.split('HTTP/1.1 200').length === 4,
+      })
+      assert.equal(text.split('HTTP/1.1 200').length, 4)
+    }
+  })
+}
