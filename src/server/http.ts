@@ -134,8 +134,9 @@ class HttpDoor {
     socket.on('error', () => {}) // Node has taken its own listener off
     const connection = this.#parts.connectionOf(socket)
     // Pipelined behind a call: that one's answer would come out between the frames.
-    if (connection !== undefined) afterLatest(connection, () => this.#switch(req, socket, head, connection))
-    else socket.destroy()
+    // And on a stack of its own: the bytes at hand may themselves have been put back a moment ago.
+    if (connection === undefined) socket.destroy()
+    else afterLatest(connection, () => setImmediate(() => this.#switch(req, socket, head, connection)))
   }
 
   #switch(req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void {
