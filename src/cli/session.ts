@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import type { WhoAmI } from '../methods/auth.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import { Client, withToken } from './client.ts'
 import {
@@ -21,17 +20,15 @@ export function withSession(command: Command): Command {
   return withTokenFile(withSocket(command)).option('--json', 'print JSON, as in a pipe')
 }
 
-/** `ownId`: of the token that was minted for this session, which nobody wants to see listed. */
+/** `minted`: whether it is a token of this session's own, which nobody wants to see listed. */
 export function session<T>(
   options: SessionOptions,
   purpose: string,
-  work: (call: Call, ownId: string | undefined) => Promise<T>,
+  work: (call: Call, minted: boolean) => Promise<T>,
 ): Promise<T> {
   const client = new Client(socketOf(options))
   const given = tokenOf(options)
-  return withToken(client, given, purpose, async (token) => {
-    const call: Call = (method, params) => client.call(method, params, token)
-    const own = given === undefined ? ((await call('Auth.WhoAmI', {})) as WhoAmI) : undefined
-    return work(call, own?.tokenid)
+  return withToken(client, given, purpose, (token) => {
+    return work((method, params) => client.call(method, params, token), given === undefined)
   })
 }

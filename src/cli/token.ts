@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { WhoAmI } from '../methods/auth.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { readTtl } from './options.ts'
 import { type Call, type SessionOptions, session, withSession } from './session.ts'
@@ -30,7 +31,7 @@ function listCommand(): Command {
     .action(
       async (options: SessionOptions & { user?: string; search?: string; sort: string; limit: string }) => {
         const { user, search, sort, limit } = options
-        const { rows, owners } = await session(options, 'postern token list', async (call, ownId) => {
+        const { rows, owners } = await session(options, 'postern token list', async (call, minted) => {
           const userids = user === undefined ? undefined : [await useridOf(call, user)]
           const query = {
             sortfield: sort,
@@ -39,6 +40,7 @@ function listCommand(): Command {
             ...(search && { search: { name: search } }),
           }
           const found = (await call('token.get', query)) as Row[]
+          const ownId = minted ? ((await call('Auth.WhoAmI', {})) as WhoAmI).tokenid : undefined
           return { rows: found.filter(({ tokenid }) => tokenid !== ownId), owners: await usernames(call) }
         })
         if (wantsJson(options)) printJson(rows)

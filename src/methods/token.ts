@@ -4,7 +4,7 @@ import { tokenFields } from '../auth/token-get.ts'
 import type { TokenChange, TokenDraft } from '../auth/token-objects.ts'
 import { filled, list, looseInteger, nullable, objects, unique } from '../protocol/loose.ts'
 import { described, id, object, optional, type Schema, shape, text } from '../protocol/schema.ts'
-import { method } from './method.ts'
+import { type Method, method } from './method.ts'
 
 /** Zabbix's token API, semantics of 7.2. */
 const MAX_IDS = 10_000
@@ -25,7 +25,7 @@ export function byName<T>({ json, read }: Schema<T>): Schema<T> {
   return { json, read }
 }
 
-export const tokenCreate = method({
+const tokenCreate = method({
   name: 'token.create',
   summary: 'Create tokens. They have no secret, and do not authenticate, until one is generated.',
   access: 'user',
@@ -47,7 +47,7 @@ export const tokenCreate = method({
   }),
 })
 
-export const tokenGenerate = method({
+const tokenGenerate = method({
   name: 'token.generate',
   summary: 'Make new secrets for tokens; the old ones are dead at once. Each secret is shown this once.',
   access: 'user',
@@ -60,7 +60,7 @@ export const tokenGenerate = method({
   handler: (ids, caller, { tokenObjects }) => tokenObjects.generate(ids, caller),
 })
 
-export const tokenUpdate = method({
+const tokenUpdate = method({
   name: 'token.update',
   summary: 'Change name, description, status or expiry of tokens.',
   access: 'user',
@@ -80,7 +80,7 @@ export const tokenUpdate = method({
   }),
 })
 
-export const tokenDelete = method({
+const tokenDelete = method({
   name: 'token.delete',
   summary: 'Delete tokens for good.',
   access: 'user',
@@ -93,7 +93,7 @@ export const tokenDelete = method({
 const ids = (what: string) => optional(described(nullable(list(id(), { single: true, max: MAX_IDS })), what))
 const time = (what: string) => optional(described(nullable(looseInteger()), what))
 
-export const tokenGet = method({
+const tokenGet = method({
   name: 'token.get',
   summary: 'Find tokens: by ids, owners, secret, times, filter and search; sorted, limited, or counted.',
   access: 'user',
@@ -114,3 +114,12 @@ export const tokenGet = method({
   }),
   handler: (params, caller, { tokenGet }) => tokenGet.get(params, caller),
 })
+
+/** The rows of `token.*`, on both paths. */
+export const TOKEN_METHODS: readonly Method[] = [
+  tokenCreate,
+  tokenGenerate,
+  tokenGet,
+  tokenUpdate,
+  tokenDelete,
+]

@@ -2,7 +2,7 @@ import { queryFields } from '../auth/query-params.ts'
 import { USER_FIELDS, type UserChange, type UserDraft, type UserQueryParams } from '../auth/user-objects.ts'
 import { filled, list, looseInteger, nullable, objects, unique, word } from '../protocol/loose.ts'
 import { described, id, object, optional, shape, text } from '../protocol/schema.ts'
-import { method } from './method.ts'
+import { type Method, method } from './method.ts'
 import { byName } from './token.ts'
 
 const idResult = shape<{ userids: string[] }>({
@@ -18,7 +18,7 @@ const members = () => ({
   status: optional(described(looseInteger({ min: 0, max: 1 }), '0 enabled, 1 disabled.')),
 })
 
-export const userCreate = method({
+const userCreate = method({
   name: 'user.create',
   summary: 'Create users, who own tokens.',
   access: 'superadmin',
@@ -28,7 +28,7 @@ export const userCreate = method({
   handler: async (drafts, caller, { userObjects }) => ({ userids: await userObjects.create(drafts, caller) }),
 })
 
-export const userUpdate = method({
+const userUpdate = method({
   name: 'user.update',
   summary: 'Change users. Disabling one stops their tokens at once.',
   access: 'superadmin',
@@ -42,7 +42,7 @@ export const userUpdate = method({
   }),
 })
 
-export const userDelete = method({
+const userDelete = method({
   name: 'user.delete',
   summary: 'Delete users and the tokens they own.',
   access: 'superadmin',
@@ -52,7 +52,7 @@ export const userDelete = method({
   handler: async (ids, caller, { userObjects }) => ({ userids: await userObjects.delete(ids, caller) }),
 })
 
-export const userGet = method({
+const userGet = method({
   name: 'user.get',
   summary: 'Find users; plain users and admins find themselves only.',
   access: 'user',
@@ -68,3 +68,6 @@ export const userGet = method({
   }),
   handler: (params, caller, { userObjects }) => userObjects.get(params, caller),
 })
+
+/** The rows of `user.*`, on both paths. */
+export const USER_METHODS: readonly Method[] = [userCreate, userGet, userUpdate, userDelete]

@@ -4,8 +4,8 @@ import { tokenRefusal } from '../auth/zabbix-auth.ts'
 import { Failure } from '../protocol/failures.ts'
 import { invalidParameter, object, optional, type Schema, shape, text } from '../protocol/schema.ts'
 import { type Method, method } from './method.ts'
-import { tokenCreate, tokenDelete, tokenGenerate, tokenGet, tokenUpdate } from './token.ts'
-import { userCreate, userDelete, userGet, userUpdate } from './user.ts'
+import { TOKEN_METHODS } from './token.ts'
+import { USER_METHODS } from './user.ts'
 
 /** The release whose semantics are followed; its clients send the token in a header. */
 const ZABBIX_VERSION = '7.2.5'
@@ -83,15 +83,8 @@ function profileOf({ id, username, name, surname, type }: UserRecord, userip: st
 
 /** What answers on the Zabbix path; the last two on that path only. */
 export const ZABBIX_METHODS: readonly Method[] = [
-  tokenCreate,
-  tokenGenerate,
-  tokenGet,
-  tokenUpdate,
-  tokenDelete,
-  userCreate,
-  userGet,
-  userUpdate,
-  userDelete,
+  ...TOKEN_METHODS,
+  ...USER_METHODS,
   apiinfoVersion,
   checkAuthentication,
 ]

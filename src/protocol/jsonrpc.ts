@@ -76,7 +76,7 @@ function invalid(id: Id, reason: string): InvalidCall {
 }
 
 // Beyond 2^53-1 JSON.parse has already changed the number, so it could not be echoed as it came.
-function isId(id: unknown): id is Id {
+export function isId(id: unknown): id is Id {
   return (
     typeof id === 'string' ||
     id === null ||

@@ -1,5 +1,5 @@
 import { Failure } from '../protocol/failures.ts'
-import { type Id, nestsDeeperThan, type Params } from '../protocol/jsonrpc.ts'
+import { type Id, isId, nestsDeeperThan, type Params } from '../protocol/jsonrpc.ts'
 import { invalidParameter } from '../protocol/schema.ts'
 
 /** PHP's json_decode goes no deeper. */
@@ -91,12 +91,4 @@ function faultOf(
 
 function envelopeFailure(path: string, reason: string): Failure {
   return new Failure('invalid_request', invalidParameter(path, reason).data)
-}
-
-function isId(id: unknown): id is Id {
-  return (
-    typeof id === 'string' ||
-    id === null ||
-    (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER)
-  )
 }
