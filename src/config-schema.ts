@@ -1,3 +1,6 @@
+import { isScope, MOST_SCOPES } from './auth/scopes.ts'
+import { TrustedProxies } from './server/client-address.ts'
+import { parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
 const reloads = { reloads: true }
@@ -9,6 +12,7 @@ export const SCHEMA = {
     socket_mode: settings.fileMode(0o660),
     socket_group: settings.optionalName(undefined),
     port: settings.port(8377),
+    loopback_mint: settings.flag(true, reloads),
   },
   limits: {
     body: settings.size(1024 ** 2, reloads),
@@ -32,5 +36,51 @@ export const SCHEMA = {
     anonymous_methods: settings.names(['apiinfo.version', 'user.checkAuthentication'], reloads),
   },
 } satisfies settings.Schema
+
+const scopes = settings.kind<readonly string[]>('a list of methods, "namespace.*" or "*"', (value) =>
+  Array.isArray(value) && value.length <= MOST_SCOPES && value.every(isScope) ? value : undefined,
+)
+
+const place = settings.kind<string>(
+  'an address with a port ("0.0.0.0:8443", "[::]:8443") or "unix:/path"',
+  (value) => (typeof value === 'string' && parsePlace(value) !== undefined ? value : undefined),
+)
+
+const proxies = settings.kind<readonly string[]>(
+  'a list of addresses, ranges ("10.0.0.0/8") or "unix"',
+  (value) => {
+    if (!Array.isArray(value) || !value.every((range) => typeof range === 'string')) return undefined
+    try {
+      new TrustedProxies(value)
+      return value
+    } catch {
+      return undefined
+    }
+  },
+)
+
+/** The keys of an `[[operators]]`. Whom it is about is one of the first four. */
+export const OPERATOR_KEYS = {
+  user: settings.optionalName(undefined),
+  uid: settings.optionalNumber(undefined),
+  group: settings.optionalName(undefined),
+  gid: settings.optionalNumber(undefined),
+  userid: settings.optionalId(undefined),
+  max_ttl: settings.optionalTimeLimit(undefined),
+  scopes: scopes(['*']),
+}
+
+/** The keys of a `[[remote]]`. */
+export const REMOTE_KEYS = {
+  listen: place(''),
+  cert: settings.optionalName(undefined),
+  key: settings.optionalName(undefined),
+  trusted_proxies: proxies([]),
+  socket_mode: settings.fileMode(0o666),
+  socket_group: settings.optionalName(undefined),
+}
+
+export type OperatorValues = settings.RowOf<typeof OPERATOR_KEYS>
+export type RemoteValues = settings.RowOf<typeof REMOTE_KEYS>
 
 export type Values = settings.ValuesOf<typeof SCHEMA>

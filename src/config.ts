@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { SCHEMA, type Values } from './config-schema.ts'
+import { readTables, TABLE_NAMES, type Tables } from './config-tables.ts'
 import { Complaint, codeOf, inWords } from './protocol/complaint.ts'
 import * as settings from './settings.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export interface Config extends Values {
+export interface Config extends Values, Tables {
   readonly stateDir: string
   /** systemd's credentials directory, where there is one. */
   readonly credentialsDir: string | undefined
@@ -58,6 +58,7 @@ export function loadConfig(flags: Flags, env: Environment = process.env): Loaded
   const socket = resolve(values.listen.socket || defaultSocket(env, state))
   const config = {
     ...values,
+    ...readTables(file?.content ?? {}, file?.path ?? ''),
     listen: { ...values.listen, socket },
     stateDir: state,
     credentialsDir: env.CREDENTIALS_DIRECTORY,
@@ -117,6 +118,7 @@ function fromFile(file: ConfigFile | undefined): Record<string, Given> {
   const given: Record<string, Given> = {}
   if (file === undefined) return given
   for (const [section, content] of Object.entries(file.content)) {
+    if (TABLE_NAMES.includes(section as keyof Tables)) continue
     const keys = sectionOf(section, file.path)
     if (typeof content !== 'object' || content === null || Array.isArray(content)) {
       throw new Complaint(`${file.path}: ${section} is a section`, `write [${section}] and its keys below`)
@@ -139,7 +141,7 @@ function sectionOf(name: string, where: string): object {
   throw settings.unknownName(
     'section',
     `[${name}]`,
-    Object.keys(SCHEMA).map((section) => `[${section}]`),
+    [...Object.keys(SCHEMA).map((section) => `[${section}]`), ...TABLE_NAMES.map((table) => `[[${table}]]`)],
     where,
   )
 }
@@ -185,32 +187,7 @@ function defaultSocket(env: Environment, stateDir: string): string {
     : join(stateDir, 'postern.sock')
 }
 
-export interface Reload {
-  /** The new values of what a running daemon takes over, the old ones of the rest. */
-  readonly merged: Config
-  readonly reloaded: readonly string[]
-  readonly needRestart: readonly string[]
-}
-
-type Sections = Record<string, Record<string, unknown>>
-
-/** What becomes of a configuration that was changed under a running daemon. */
-export function reloadConfig(before: Config, after: Config): Reload {
-  const merged = structuredClone(before) as unknown as Sections
-  const [old, now] = [before, after] as unknown as [Sections, Sections]
-  const changed = { reloaded: [] as string[], needRestart: [] as string[] }
-  for (const [section, keys] of Object.entries(SCHEMA)) {
-    for (const [key, { reloads }] of Object.entries(keys)) {
-      const value = now[section]?.[key]
-      if (isDeepStrictEqual(old[section]?.[key], value)) continue
-      ;(reloads ? changed.reloaded : changed.needRestart).push(`${section}.${key}`)
-      if (reloads) Object.assign(merged[section] as object, { [key]: value })
-    }
-  }
-  return { merged: deepFreeze(merged) as unknown as Config, ...changed }
-}
-
-function deepFreeze<T extends object>(value: T): T {
+export function deepFreeze<T extends object>(value: T): T {
   for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
   return Object.freeze(value)
 }

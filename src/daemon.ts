@@ -1,23 +1,31 @@
 import type { Logger } from 'pino'
+import { inSentence } from './announcement.ts'
 import { AuditLog } from './auth/audit-log.ts'
 import { LastAccess } from './auth/last-access.ts'
-import { Ledger } from './auth/ledger.ts'
+import { type AuditEvent, Ledger } from './auth/ledger.ts'
+import { Operators } from './auth/operators.ts'
 import { Pepper } from './auth/secret.ts'
-import { Sweeper } from './auth/sweeper.ts'
 import { TokenGet } from './auth/token-get.ts'
 import { TokenObjects } from './auth/token-objects.ts'
 import { Tokens } from './auth/tokens.ts'
 import { UserObjects } from './auth/user-objects.ts'
 import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
-import { type Config, reloadConfig } from './config.ts'
-import { canAskLoopback } from './linux/loopback.ts'
+import { startChores } from './chores.ts'
+import type { Config } from './config.ts'
+import { reloadConfig } from './config-reload.ts'
+import type { Inherited } from './linux/activation.ts'
+import { adoptNetlink, canAskLoopback } from './linux/loopback.ts'
+import { canAskUnix } from './linux/peer.ts'
 import { METHODS } from './methods/index.ts'
-import type { Services } from './methods/method.ts'
+import type { Reloaded, Services, Vouching } from './methods/method.ts'
+import { Complaint } from './protocol/complaint.ts'
+import { Failure } from './protocol/failures.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
 import { Identification } from './server/identify.ts'
+import { RefusalLog } from './server/refusal-log.ts'
 import { Tethers } from './server/tethers.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, Clock, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
@@ -25,28 +33,35 @@ import { openStateDirectory } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { readVersion } from './version.ts'
 
-const SWEEP_EVERY_MS = 60_000
-const MARK_CLOCK_EVERY_MS = 60_000
-
 /** A running daemon. */
 export interface Daemon {
   readonly socket: string
-  readonly port: number
-  /** Takes over what can be taken over while running, and logs what cannot. */
-  reload(config: Config): void
+  /** Of the loopback door; undefined where systemd was told to open none. */
+  readonly port: number | undefined
+  /** Takes over what can be taken over while running; all of it or, throwing a Complaint, nothing. */
+  reload(): Reloaded
+  /** One line for whoever looks after the process. */
+  status(): Promise<string>
+  /** Rejects when the store cannot be read. */
+  check(): Promise<void>
   /** Stops accepting, finishes calls in flight, writes what is left, closes. */
   close(): Promise<void>
 }
 
+export interface Surroundings {
+  readonly log: Logger
+  /** Sockets that systemd has opened. */
+  readonly inherited: Inherited
+  /** Reads the configuration again. Throws Complaint. */
+  readonly reread: () => Config
+  readonly time?: TimeSource
+}
+
 /** Builds every part from a Config and opens the doors; closes them in reverse order. Throws Complaint. */
-export async function startDaemon(
-  config: Config,
-  log: Logger,
-  time: TimeSource = SYSTEM_TIME,
-): Promise<Daemon> {
+export async function startDaemon(config: Config, surroundings: Surroundings): Promise<Daemon> {
   const directory = await openStateDirectory(config.stateDir, config.credentialsDir)
   try {
-    return await openDoors(config, directory, log, time)
+    return await openDoors(config, directory, surroundings)
   } catch (error) {
     await directory.close()
     throw error
@@ -58,14 +73,14 @@ type Directory = Awaited<ReturnType<typeof openStateDirectory>>
 async function openDoors(
   initial: Config,
   directory: Directory,
-  log: Logger,
-  time: TimeSource,
+  { log, inherited, reread, time = SYSTEM_TIME }: Surroundings,
 ): Promise<Daemon> {
   let config = initial
+  let operators = operatorsOf(config)
   const { store } = directory
   const pepper = new Pepper(directory.pepper)
   const clock = await openClock(store, log, time)
-  const ledger = new Ledger(store, clock)
+  const ledger = new Ledger(store, clock, (event) => announce(event, log))
   const users = await Users.open(store, ledger)
   const verifier = new Verifier({ store, pepper, clock, users, cacheSize: config.tokens.cache })
   const lastAccess = new LastAccess(store, ledger, clock)
@@ -92,32 +107,63 @@ async function openDoors(
       uptime: () => Math.floor(performance.now() - started) / 1000,
       writable: () => store.writable,
       connections: () => doors.connections,
+      vouching: () => vouching(config),
+      reload: () => reloadForCaller(reload),
     },
   }
-  const identification = new Identification(verifier, lastAccess, log)
+  const refusals = new RefusalLog(log)
+  const identification = new Identification({ verifier, lastAccess, operators: () => operators, refusals })
   const dispatcher = new Dispatcher(services, identification, log)
   const anonymous = () => config.zabbix.anonymous_methods
   const zabbix = new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous })
   const exchange = new Exchange(dispatcher, limits)
-  const doors = new Doors({ exchange, zabbix, limits, verifier, tethers, log, ready: () => store.writable })
+  const { credentialsDir } = config
+  const ready = () => store.writable
+  const doors = new Doors({
+    exchange,
+    zabbix,
+    limits,
+    verifier,
+    tethers,
+    ready,
+    refusals,
+    log,
+    credentialsDir,
+  })
 
   const chores = startChores({ store, ledger, clock, lastAccess, userObjects, log, config: () => config })
   const { listen } = config
   const unix = { path: listen.socket, mode: listen.socket_mode, group: listen.socket_group }
   try {
-    const { port } = await doors.open(unix, listen.port)
-    if (!canAskLoopback())
-      log.warn('the kernel does not tell who connects over TCP: only the Unix socket mints')
-    return { socket: listen.socket, port, reload, close }
+    const [netlink] = inherited.diag
+    if (netlink !== undefined) adoptNetlink(netlink)
+    const port = await doors.open({ unix, port: listen.port }, config.remote, inherited)
+    reportVouching(vouching(config), log)
+    return { socket: listen.socket, port, reload, status, check, close }
   } catch (error) {
     await shut()
     throw error
   }
 
-  function reload(next: Config): void {
-    const { merged, reloaded, needRestart } = reloadConfig(config, next)
+  function reload(): Reloaded {
+    const { merged, reloaded, needRestart } = reloadConfig(config, reread())
+    const nextOperators = operatorsOf(merged)
+    const renewCertificates = doors.remote.prepare(merged.remote)
     config = merged
-    log.info({ reloaded, needRestart }, 'configuration reloaded')
+    operators = nextOperators
+    const changes = { reloaded: [...reloaded, ...renewCertificates()], need_restart: needRestart }
+    log.info({ event: 'reload', ...changes }, 'configuration reloaded')
+    return changes
+  }
+
+  async function status(): Promise<string> {
+    const { count, complete } = await tokens.count()
+    const stored = `${complete ? '' : 'more than '}${count} tokens, ${users.count} users`
+    return `${store.writable ? '' : 'Refusing writes: see the log. '}${stored}, ${doors.connections} connections`
+  }
+
+  async function check(): Promise<void> {
+    await store.get(CLOCK_MARK)
   }
 
   async function shut(): Promise<void> {
@@ -132,6 +178,43 @@ async function openDoors(
   }
 }
 
+/** What the daemon does by itself is of less interest than what it was asked for. */
+function announce(event: AuditEvent, log: Logger): void {
+  if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
+  else log.info(event, inSentence(event))
+}
+
+function operatorsOf({ operators, listen }: Config): Operators {
+  return new Operators(operators, listen.loopback_mint)
+}
+
+function vouching({ listen }: Config): Vouching {
+  return {
+    unix: canAskUnix() ? 'kernel' : 'file mode',
+    tcp: !listen.loopback_mint ? 'closed' : canAskLoopback() ? 'kernel' : 'nobody',
+  }
+}
+
+function reportVouching({ unix, tcp }: Vouching, log: Logger): void {
+  if (unix === 'file mode')
+    log.warn('the kernel does not tell who connects to the Unix socket: whoever may open it may mint')
+  if (tcp === 'nobody') log.warn('the kernel does not tell who connects over TCP: only the Unix socket mints')
+}
+
+/** What is wrong with the operator's files is for the superadmin who asked to hear. */
+function reloadForCaller(reload: () => Reloaded): Reloaded {
+  try {
+    return reload()
+  } catch (error) {
+    if (!(error instanceof Complaint)) throw error
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`
+    throw new Failure(
+      'conflict',
+      `The new configuration is not valid; the old one stays. ${error.message}${hint}`,
+    )
+  }
+}
+
 async function openClock(store: Store, log: Logger, time: TimeSource): Promise<Clock> {
   const mark = await store.get(CLOCK_MARK)
   return new Clock(mark === undefined ? undefined : Number(mark.value), time, (aheadMs) => {
@@ -141,47 +224,4 @@ async function openClock(store: Store, log: Logger, time: TimeSource): Promise<C
       'the clock is far ahead of the last time that was believed; it will be believed for good in a day',
     )
   })
-}
-
-interface ChoreParts {
-  readonly store: Store
-  readonly ledger: Ledger
-  readonly clock: Clock
-  readonly lastAccess: LastAccess
-  readonly userObjects: UserObjects
-  readonly log: Logger
-  readonly config: () => Config
-}
-
-/** What is done now and then: writing last access and the clock's mark, and sweeping. A chore that fails is tried again. */
-function startChores({ store, ledger, clock, lastAccess, userObjects, log, config }: ChoreParts): {
-  stop(): Promise<void>
-} {
-  const sweeper = new Sweeper(store, ledger, clock)
-  const stopping = new AbortController()
-  let running: Promise<unknown> = Promise.resolve()
-  const chore = (name: string, work: () => Promise<unknown>) => () => {
-    if (!store.writable) return
-    running = running.then(work).catch((err: unknown) => log.error({ err, chore: name }, 'a chore failed'))
-  }
-  const flush = chore('last access', () => lastAccess.flush())
-  const sweep = chore('sweep', () => sweeper.sweep(config().tokens.retain_expired, stopping.signal))
-  const mark = chore('clock', () => ledger.markTime())
-  const timers = [
-    setInterval(flush, config().tokens.last_access_flush),
-    setInterval(sweep, SWEEP_EVERY_MS),
-    setInterval(mark, MARK_CLOCK_EVERY_MS),
-  ]
-  for (const timer of timers) timer.unref()
-  chore('tidy', () => userObjects.tidyDeleted())()
-  sweep() // what ended while nobody was running
-  return {
-    async stop() {
-      stopping.abort()
-      for (const timer of timers) clearInterval(timer)
-      flush()
-      mark()
-      await running
-    },
-  }
 }

@@ -14,7 +14,7 @@ export interface Setting<T> {
 
 type Kind<T> = (fallback: T, more?: { reloads?: boolean }) => Setting<T>
 
-function kind<T>(expects: string, parse: (value: unknown) => T | undefined): Kind<T> {
+export function kind<T>(expects: string, parse: (value: unknown) => T | undefined): Kind<T> {
   return (fallback, { reloads = false } = {}) => ({ fallback, expects, reloads, parse })
 }
 
@@ -42,6 +42,17 @@ export const size = kind<number>('a size above 0 ("16KiB", "1MiB")', (value) =>
 export const path = kind<string>('a path', (value) =>
   typeof value === 'string' && value !== '' ? value : undefined,
 )
+export const flag = kind<boolean>('true or false', (value) =>
+  value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined,
+)
+export const optionalNumber = kind<number | undefined>('a number', (value) => whole(value, 0, 4_294_967_294))
+export const optionalTimeLimit = kind<number | undefined>('a duration above 0 ("1h", "30d")', (value) =>
+  typeof value === 'string' ? positive(parseDuration(value)) : undefined,
+)
+/** An id is a string, and a number in the file will do. */
+export const optionalId = kind<string | undefined>('an id ("1")', (value) =>
+  /^[1-9]\d{0,18}$/.test(String(value)) ? String(value) : undefined,
+)
 export const optionalName = kind<string | undefined>('a name', (value) =>
   typeof value === 'string' && value !== '' ? value : undefined,
 )
@@ -65,11 +76,11 @@ export function names(known: readonly string[], { reloads = false } = {}): Setti
 /** Sections of settings by name. */
 export type Schema = Readonly<Record<string, Readonly<Record<string, Setting<unknown>>>>>
 
-export type ValuesOf<S extends Schema> = {
-  readonly [Section in keyof S]: {
-    readonly [Key in keyof S[Section]]: S[Section][Key] extends Setting<infer T> ? T : never
-  }
+export type RowOf<Keys> = {
+  readonly [Key in keyof Keys]: Keys[Key] extends Setting<infer T> ? T : never
 }
+
+export type ValuesOf<S extends Schema> = { readonly [Section in keyof S]: RowOf<S[Section]> }
 
 /** The nearest of the known names, for "did you mean". */
 export function nearest(name: string, known: readonly string[]): string | undefined {

@@ -1,7 +1,6 @@
 import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
-import type { Caller } from './caller.ts'
 import type { Actor } from './records.ts'
 
 /** How often a decision that somebody overtook is made anew before the caller is told to try later. */
@@ -27,20 +26,25 @@ export interface Decision {
 export class Ledger {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #announce: (event: AuditEvent) => void
 
-  constructor(store: Store, clock: Clock) {
+  /** `announce` is told of everything that was done, for the log; the record of it is in the store. */
+  constructor(store: Store, clock: Clock, announce: (event: AuditEvent) => void = () => {}) {
     this.#store = store
     this.#clock = clock
+    this.#announce = announce
   }
 
   /** True: durable. False: somebody was faster; read again and decide anew. Throws `unavailable`. */
   async commit({ steps, audit, signals }: Decision): Promise<boolean> {
     const at = this.#clock.now()
-    return this.#write({
+    const committed = await this.#write({
       steps: [...steps, this.#mark()],
       append: audit.map((event) => JSON.stringify({ at, ...event })),
       ...(signals !== undefined && { signals }),
     })
+    if (committed) for (const event of audit) this.#announce(event)
+    return committed
   }
 
   /** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */
@@ -90,12 +94,4 @@ export function storeFailure(error: unknown): unknown {
     return new Failure('unavailable', 'The store does not take this now: try again later.', { cause: error })
   }
   return error
-}
-
-export function actorOf(caller: Caller): Actor {
-  if (caller.kind === 'token') {
-    return { kind: 'token', token: caller.token.id, user: caller.user.id, address: caller.peer.address }
-  }
-  const { door, uid, pid } = caller.peer
-  return { kind: 'local', door, uid: uid ?? null, pid: pid ?? null }
 }

@@ -63,14 +63,20 @@ export interface Revocation {
 
 /** Who did it, as the audit log has it. */
 export type Actor =
-  | {
-      readonly kind: 'local'
-      readonly door: 'unix' | 'tcp'
-      readonly uid: number | null
-      readonly pid: number | null
-    }
+  | LocalActor
   | { readonly kind: 'token'; readonly token: string; readonly user: string; readonly address: string }
   | { readonly kind: 'daemon' }
+
+export interface LocalActor {
+  readonly kind: 'local'
+  readonly door: 'unix' | 'tcp' | 'remote'
+  readonly uid: number | null
+  /** The name that the uid had at that time. */
+  readonly username: string | null
+  readonly pid: number | null
+  /** What that process ran, where it could be seen: a description, which the process itself can choose. */
+  readonly program: string | null
+}
 
 /** Zabbix numbers them 1, 2, 3. */
 export type UserType = 'user' | 'admin' | 'superadmin'

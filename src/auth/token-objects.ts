@@ -1,8 +1,9 @@
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Step, Store } from '../store/store.ts'
+import { actorOf } from './actor.ts'
 import type { TokenCaller } from './caller.ts'
-import { type AuditEvent, actorOf, type Ledger } from './ledger.ts'
+import type { AuditEvent, Ledger } from './ledger.ts'
 import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
@@ -106,7 +107,7 @@ export class TokenObjects {
       creator: caller.user.id,
       source: 'create',
       status: statusOf(draft.status ?? 0),
-      scopes: ['*'],
+      scopes: caller.token.scopes,
       created: this.#clock.now(),
       ...expiryOf(draft.expires_at ?? 0),
       mintedBy: null,

@@ -1,10 +1,12 @@
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
+import { actorOf } from './actor.ts'
 import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
-import { type AuditEvent, actorOf, type Decision, type Ledger } from './ledger.ts'
+import type { AuditEvent, Decision, Ledger } from './ledger.ts'
 import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
+import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
 import { change, insertion, parseToken } from './token-steps.ts'
 import { ADMIN_ID } from './users.ts'
@@ -28,6 +30,8 @@ export interface MintRequest {
   readonly user?: string | undefined
   readonly name?: string | undefined
   readonly description?: string | undefined
+  /** All methods where left out. */
+  readonly scopes?: readonly string[] | undefined
   /** Revokes the token that has this name now, in the same commit. */
   readonly replace?: boolean | undefined
 }
@@ -86,7 +90,7 @@ export class Tokens {
 
   #newRecord(
     { id, user, name, hash }: { id: string; user: string; name: string; hash: string },
-    { ttl, description = '' }: MintRequest,
+    { ttl, description = '', scopes = ALL_METHODS }: MintRequest,
     caller: Caller,
   ): TokenRecord {
     const created = this.#clock.now()
@@ -99,7 +103,7 @@ export class Tokens {
       creator: user,
       source: 'mint',
       status: 'enabled',
-      scopes: ['*'],
+      scopes,
       created,
       expires,
       expiresAt: expires === null ? 0 : Math.floor(expires / 1000),

@@ -1,8 +1,9 @@
 import { Failure } from '../protocol/failures.ts'
 import { prefixed, type Step, type Store } from '../store/store.ts'
+import { actorOf } from './actor.ts'
 import { RANK, type TokenCaller } from './caller.ts'
 import { Counter } from './counter.ts'
-import { type AuditEvent, actorOf, type Ledger } from './ledger.ts'
+import type { AuditEvent, Ledger } from './ledger.ts'
 import { present, select } from './query.ts'
 import { type Fields, type QueryParams, toQuery } from './query-params.ts'
 import {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { actorInWords } from '../announcement.ts'
 import type { AuditLine } from '../auth/audit-log.ts'
-import type { Actor } from '../auth/records.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { type SessionOptions, session, withSession } from './session.ts'
 import { printJson, printTable, wantsJson } from './terminal.ts'
@@ -29,16 +29,5 @@ function cells({ seq, at, event, by, ...details }: AuditLine): string[] {
   const what = Object.entries(details).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  return [String(seq), new Date(at).toISOString(), event, inWords(by), what.join(' ')]
-}
-
-function inWords(by: Actor): string {
-  switch (by.kind) {
-    case 'local':
-      return `uid ${by.uid ?? 'unknown'} on ${by.door}`
-    case 'token':
-      return `token ${by.token}`
-    case 'daemon':
-      return 'postern'
-  }
+  return [String(seq), new Date(at).toISOString(), event, actorInWords(by), what.join(' ')]
 }

@@ -1,9 +1,14 @@
 import { basename, relative } from 'node:path'
 import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
+import { takeInherited } from '../linux/activation.ts'
+import { findServiceManager } from '../linux/notify.ts'
+import { tend } from '../service.ts'
 import { print } from './terminal.ts'
 
 const SAME_REQUEST_MS = 1_000
+/** EX_SOFTWARE (sysexits.h). Not 1, which says that something has to be put right before a start can succeed. */
+const UNEXPECTED = 70
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -20,7 +25,10 @@ async function serve(flags: Flags): Promise<void> {
   // Loaded here, so that the other commands start without the daemon's parts.
   const [{ startDaemon }, { createLog }] = await Promise.all([import('../daemon.ts'), import('../log.ts')])
   const log = createLog()
-  const daemon = await startDaemon(loaded.config, log)
+  const manager = findServiceManager()
+  const inherited = takeInherited()
+  const daemon = await startDaemon(loaded.config, { log, inherited, reread: () => loadConfig(flags).config })
+  const endTending = await tend(manager, daemon, log)
 
   let asked: number | undefined
   const stop = async (signal: NodeJS.Signals) => {
@@ -31,13 +39,15 @@ async function serve(flags: Flags): Promise<void> {
     }
     asked = performance.now()
     log.info({ signal }, 'stopping')
+    manager.stopping()
+    endTending()
     await daemon.close()
     process.exit(0)
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
   process.on('SIGHUP', () => {
     try {
-      daemon.reload(loadConfig(flags).config)
+      daemon.reload()
     } catch (error) {
       log.error({ err: error }, 'the new configuration is not valid; the old one stays')
     }
@@ -47,7 +57,7 @@ async function serve(flags: Flags): Promise<void> {
     try {
       log.fatal({ err }, 'unexpected error')
     } finally {
-      process.exit(1) // also where the log itself is what failed, because its terminal is gone
+      process.exit(UNEXPECTED) // also where the log itself is what failed, because its terminal is gone
     }
   })
 
@@ -57,7 +67,7 @@ async function serve(flags: Flags): Promise<void> {
   else print(JSON.stringify({ event: 'listening', socket, port, pid: process.pid }))
 }
 
-function welcome({ config }: LoadedConfig, port: number): string {
+function welcome({ config }: LoadedConfig, port: number | undefined): string {
   const { socket } = config.listen
   // Where a client would look for itself, it need not be told.
   const flag = socket === loadConfig({}).config.listen.socket ? '' : ` --socket ${quoted(socket)}`

@@ -1,4 +1,6 @@
 import { Command } from 'commander'
+import { actorInWords } from '../announcement.ts'
+import type { Actor } from '../auth/records.ts'
 import type { WhoAmI } from '../methods/auth.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { readTtl } from './options.ts'
@@ -78,12 +80,15 @@ function showCommand(): Command {
         return
       }
       const { userid = '', creator_userid = '', expires_at, created_at, lastaccess, status, ...rest } = row
+      const { scopes, minted_by, ...others } = rest as Record<string, unknown>
       const facts: Record<string, unknown> = {
-        ...rest,
+        ...others,
+        scopes: (scopes as string[]).join(' '),
         owner: owners.get(userid) ?? userid,
         creator: owners.get(creator_userid) ?? 'a deleted user',
         state: status === '1' ? 'disabled' : isOver(row) ? 'expired' : 'enabled',
         created: relative(Number(created_at), ''),
+        'minted by': minted_by === null ? '-' : actorInWords(minted_by as Actor),
         expires: relative(Number(expires_at), 'never'),
         'last used': relative(Number(lastaccess), 'never'),
       }

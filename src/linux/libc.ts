@@ -3,9 +3,18 @@ import { createRequire } from 'node:module'
 /** A function of the C library, called through koffi. */
 export type NativeFunction = (...args: unknown[]) => number
 
+/** A function that returns a pointer to a struct, or null; the struct is read at once, before anybody overwrites it. */
+export type StructFunction<T> = (...args: unknown[]) => T | undefined
+
 interface Libc {
   /** Declares a function by its C prototype. */
   readonly declare: (prototype: string) => NativeFunction
+  /** Declares a function by its name and parameters that returns a pointer to a struct of these members. */
+  readonly declareReader: <T>(
+    name: string,
+    parameters: string,
+    members: Readonly<Record<keyof T, string>>,
+  ) => StructFunction<T>
   /** The name of the last call's error: "EAGAIN". */
   readonly lastError: () => string
 }
@@ -29,6 +38,14 @@ function load(): Libc | null {
     const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
     return {
       declare: (prototype) => self.func(prototype) as NativeFunction,
+      declareReader<T>(name: string, parameters: string, members: Readonly<Record<keyof T, string>>) {
+        const struct = koffi.struct({ ...members } as Record<string, string>)
+        const read = self.func(`void *${name}(${parameters})`)
+        return (...args: unknown[]) => {
+          const pointer: unknown = read(...args)
+          return pointer === null ? undefined : (koffi.decode(pointer, struct) as T)
+        }
+      },
       lastError: () => names.get(koffi.errno()) ?? `errno ${koffi.errno()}`,
     }
   } catch {

@@ -66,17 +66,28 @@ export function canAskLoopback(): boolean {
   return openNetlink() !== undefined
 }
 
+/**
+ * Asks through a netlink socket that systemd has opened (ListenNetlink=inet-diag 0): one of our own would look into the
+ * empty network namespace of the sandbox, or not be allowed at all.
+ */
+export function adoptNetlink(fd: number): void {
+  opened = speakThrough(fd)
+}
+
 function openNetlink(): Netlink | undefined {
   if (opened === undefined) opened = connectNetlink()
   return opened ?? undefined
 }
 
 function connectNetlink(): Netlink | null {
+  const socket = openLibc()?.declare('int socket(int domain, int type, int protocol)')
+  const fd = socket?.(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG) ?? -1
+  return fd < 0 ? null : speakThrough(fd)
+}
+
+function speakThrough(fd: number): Netlink | null {
   const libc = openLibc()
   if (libc === undefined) return null
-  const socket = libc.declare('int socket(int domain, int type, int protocol)')
-  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG)
-  if (fd < 0) return null
   return {
     fd,
     send: libc.declare('ssize_t send(int fd, const void *buffer, size_t length, int flags)'),

@@ -1,9 +1,22 @@
 import type { TokenCaller } from '../auth/caller.ts'
-import type { UserRecord } from '../auth/records.ts'
+import { granted } from '../auth/operators.ts'
+import { isScope, MOST_SCOPES } from '../auth/scopes.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
-import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
+import {
+  array,
+  boolean,
+  described,
+  id,
+  integer,
+  invalidParameter,
+  object,
+  optional,
+  type Schema,
+  shape,
+  text,
+} from '../protocol/schema.ts'
 import { method, type Services } from './method.ts'
 
 const MAX_TTL = 4_294_967_295
@@ -22,6 +35,16 @@ export interface WhoAmI {
   last_access: number | null
 }
 
+function scope(): Schema<string> {
+  return {
+    json: { type: 'string', description: 'A method, `namespace.*`, or `*`.' },
+    read(value, path) {
+      if (isScope(value)) return value
+      throw invalidParameter(path, 'a method, "namespace.*" or "*" is expected')
+    },
+  }
+}
+
 export const createApiToken = method({
   name: 'Auth.CreateApiToken',
   summary: 'Mint a token. Only for callers on this host; a credential is neither needed nor looked at.',
@@ -36,28 +59,34 @@ export const createApiToken = method({
     replace: optional(described(boolean(), 'Revoke the token that has this name now, in the same commit.')),
     userid: optional(described(id(), 'The owner; Admin where neither this nor username is given.')),
     username: optional(described(text({ min: 1, max: 100 }), 'The owner by name.')),
+    scopes: optional(
+      described(
+        array(scope(), { max: MOST_SCOPES }),
+        'Methods that it may call; left out: all that its user, and the operator who mints it, may.',
+      ),
+    ),
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
   async handler({ userid, username, ...request }, caller, { tokens, users }) {
-    const owner = await ownerOf(userid, username, users)
-    const { secret } = await tokens.mint({ ...request, user: owner?.id }, caller)
+    const named = await nameOwner(userid, username, users)
+    const { userid: user, scopes } = granted({ ...request, userid: named }, caller.grant)
+    if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
+    const { secret } = await tokens.mint({ ...request, user, scopes }, caller)
     return secret.reveal()
   },
 })
 
-/** Undefined: nobody was named. */
-async function ownerOf(
+/** The id of the owner who was named; undefined: nobody was. */
+async function nameOwner(
   userid: string | undefined,
   username: string | undefined,
   users: Services['users'],
-): Promise<UserRecord | undefined> {
-  if (userid !== undefined && username !== undefined) {
+): Promise<string | undefined> {
+  if (username === undefined) return userid
+  if (userid !== undefined)
     throw new Failure('invalid_params', 'Name the owner by userid or by username, not by both.')
-  }
-  if (userid !== undefined) return users.find(userid) ?? notAvailable(`ID "${userid}"`)
-  if (username !== undefined)
-    return (await users.findByName(username)) ?? notAvailable(`username "${username}"`)
-  return undefined
+  const user = await users.findByName(username)
+  return user?.id ?? notAvailable(`username "${username}"`)
 }
 
 function notAvailable(which: string): never {

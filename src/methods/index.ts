@@ -1,7 +1,7 @@
 import { auditGet } from './audit.ts'
 import { createApiToken, revokeApiToken, whoAmI } from './auth.ts'
 import type { Method } from './method.ts'
-import { rpcDiscover, systemInfo } from './system.ts'
+import { rpcDiscover, systemInfo, systemReload } from './system.ts'
 import { TOKEN_METHODS } from './token.ts'
 import { USER_METHODS } from './user.ts'
 
@@ -14,5 +14,6 @@ export const METHODS: readonly Method[] = [
   ...USER_METHODS,
   auditGet,
   systemInfo,
+  systemReload,
   rpcDiscover,
 ]

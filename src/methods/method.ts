@@ -37,6 +37,23 @@ export interface DaemonFacts {
   uptime(): number
   writable(): boolean
   connections(): number
+  /** How it is told who is local, on each door. */
+  vouching(): Vouching
+  /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */
+  reload(): Reloaded
+}
+
+/** `kernel`: it names everybody who connects. `file mode`: it cannot be asked, and who may open the socket is local. */
+export interface Vouching {
+  readonly unix: 'kernel' | 'file mode'
+  /** `nobody`: the kernel cannot be asked. `closed`: listen.loopback_mint is off. */
+  readonly tcp: 'kernel' | 'nobody' | 'closed'
+}
+
+/** Names of what was changed, and of what will be with the next start. */
+export interface Reloaded {
+  readonly reloaded: readonly string[]
+  readonly need_restart: readonly string[]
 }
 
 /** With `fields`, parameters may be given by position, in their order. Without, they are one list, or one object by name. */

@@ -1,5 +1,5 @@
 import { object, shape } from '../protocol/schema.ts'
-import { method } from './method.ts'
+import { method, type Reloaded, type Vouching } from './method.ts'
 import { describeApi, type OpenRpcDocument } from './openrpc.ts'
 
 export interface SystemInfo {
@@ -7,6 +7,7 @@ export interface SystemInfo {
   version: string
   uptime: number
   store: { backend: string; writable: boolean }
+  local: Vouching
   counts: { users: number; tokens: number; tokens_complete: boolean; connections: number }
 }
 
@@ -23,6 +24,14 @@ export const systemInfo = method({
       version: { type: 'string' },
       uptime: { type: 'number', description: 'Seconds.' },
       store: { type: 'object', properties: { backend: { type: 'string' }, writable: { type: 'boolean' } } },
+      local: {
+        type: 'object',
+        description: 'What tells who is local, on each door.',
+        properties: {
+          unix: { enum: ['kernel', 'file mode'] },
+          tcp: { enum: ['kernel', 'nobody', 'closed'] },
+        },
+      },
       counts: {
         type: 'object',
         properties: {
@@ -47,6 +56,7 @@ export const systemInfo = method({
       version: daemon.version,
       uptime: daemon.uptime(),
       store: { backend: daemon.backend, writable: daemon.writable() },
+      local: daemon.vouching(),
       counts: {
         users: users.count,
         tokens: count,
@@ -55,6 +65,22 @@ export const systemInfo = method({
       },
     }
   },
+})
+
+export const systemReload = method({
+  name: 'system.reload',
+  summary: 'Read the configuration and the certificates again, as SIGHUP does. Answers when it is done.',
+  access: 'superadmin',
+  effect: 'write',
+  params: object({}),
+  result: shape<Reloaded>({
+    type: 'object',
+    properties: {
+      reloaded: { type: 'array', items: { type: 'string' }, description: 'What was changed.' },
+      need_restart: { type: 'array', items: { type: 'string' }, description: 'What a restart will change.' },
+    },
+  }),
+  handler: (_params, _caller, { daemon }) => daemon.reload(),
 })
 
 export const rpcDiscover = method({

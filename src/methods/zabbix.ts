@@ -43,7 +43,7 @@ const checkAuthentication = method({
     extend: optional(shape<unknown>({})),
   }),
   result: shape<object>({ type: 'object' }),
-  async handler({ sessionid, token }, { peer }, { verifier, lastAccess }) {
+  async handler({ sessionid, token }, { address }, { verifier, lastAccess }) {
     if ((sessionid === undefined) === (token === undefined)) {
       throw new Failure('invalid_params', 'Session ID or token is expected.')
     }
@@ -51,7 +51,7 @@ const checkAuthentication = method({
     const verified = await verifier.verify(token)
     if (verified === undefined) throw await tokenRefusal(verifier, token, 'token')
     lastAccess.touch(verified.live.record.id)
-    return profileOf(verified.user, peer.address)
+    return profileOf(verified.user, address)
   },
 })
 

@@ -101,6 +101,18 @@ export function id(): Schema<string> {
   }
 }
 
+/** A list of at most `max` elements, each read by `schema`. */
+export function array<T>(schema: Schema<T>, { max }: { max: number }): Schema<T[]> {
+  return {
+    json: { type: 'array', items: schema.json, maxItems: max },
+    read(value, path) {
+      if (!Array.isArray(value)) throw invalidParameter(path, 'an array is expected')
+      if (value.length > max) throw invalidParameter(path, `at most ${max} are allowed`)
+      return value.map((element, at) => schema.read(element, below(path, String(at + 1))))
+    },
+  }
+}
+
 /** A closed object: unknown members are refused before anything else, then each member is read in the order given here. */
 export function object<F extends Fields>(fields: F): Schema<ObjectOf<F>> & { readonly fields: F } {
   const entries = Object.entries(fields).map(([name, field]) =>

@@ -33,7 +33,7 @@ export class Dispatcher {
     return this.#settle(() => {
       const row = this.#rows.get(method)
       if (row === undefined) throw new Failure('method_not_found', reasonFor(method))
-      const admitted = this.#identification.admit(row.access, origin, token)
+      const admitted = this.#identification.admit(row, origin, token)
       return after(admitted, (caller) => row.run(params, caller, this.#services))
     })
   }

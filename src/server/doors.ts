@@ -2,18 +2,19 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Peer } from '../auth/caller.ts'
 import type { Verifier } from '../auth/verifier.ts'
+import type { Inherited } from '../linux/activation.ts'
+import type { Certificate } from './certificate.ts'
 import type { Exchange } from './exchange.ts'
 import { createHttpServer } from './http.ts'
 import type { Current, Limits } from './limits.ts'
-import { whyNotLocal } from './local.ts'
-import { listenOnLoopback } from './loopback-listener.ts'
+import { type LocalPlaces, openLocal } from './listeners.ts'
 import type { Connection } from './origin.ts'
-import { Reception } from './reception.ts'
+import { type Entrance, Reception } from './reception.ts'
+import type { RefusalLog } from './refusal-log.ts'
+import { RemoteDoor, type RemoteValues } from './remote.ts'
 import { beginsStream, Stream } from './stream.ts'
 import type { Tethers } from './tethers.ts'
-import { listenOnUnix, type UnixAddress } from './unix-listener.ts'
 import { WebSocketDoor } from './websocket.ts'
 import type { ZabbixDialect } from './zabbix.ts'
 
@@ -22,6 +23,9 @@ const GRACE_MS = 5_000
 /** White space in front of the first message; more than this is no message. */
 const LONGEST_BLANK = 1_024
 
+const UNIX: Entrance = { door: 'unix', family: 'unix', proxies: undefined, plain: true }
+const LOOPBACK: Entrance = { door: 'tcp', family: 'ip', proxies: undefined, plain: true }
+
 export interface DoorParts {
   readonly exchange: Exchange
   readonly zabbix: ZabbixDialect
@@ -29,7 +33,9 @@ export interface DoorParts {
   readonly verifier: Verifier
   readonly tethers: Tethers
   readonly ready: () => boolean
+  readonly refusals: RefusalLog
   readonly log: Logger
+  readonly credentialsDir: string | undefined
 }
 
 /** All listeners and what is connected to them. */
@@ -39,46 +45,43 @@ export class Doors {
   readonly #webSockets: WebSocketDoor
   readonly #streams = new Set<Stream>()
   readonly #servers: Server[] = []
-  #removeSocket: () => void = () => {}
+  readonly remote: RemoteDoor
+  #removeSockets: () => void = () => {}
 
   constructor(parts: DoorParts) {
     this.#parts = parts
-    this.#reception = new Reception(parts.limits, parts.log)
+    this.#reception = new Reception(parts.limits, parts.refusals)
     this.#webSockets = new WebSocketDoor(parts)
+    this.remote = new RemoteDoor(parts.credentialsDir)
   }
 
   get connections(): number {
     return this.#reception.count
   }
 
-  /** Opens the loopback and the Unix door; the Unix one last, since its appearance says that the daemon is there. */
-  async open(unix: UnixAddress, port: number): Promise<{ port: number }> {
-    const loopback = await listenOnLoopback(() => this.#createTcp(), port, this.#parts.log)
-    this.#removeSocket = await listenOnUnix(this.#createUnix(), unix)
-    return { port: loopback.port }
-  }
-
-  #createTcp(): Server {
-    return this.#create('tcp', (_socket, _connection, toHttp) => toHttp())
-  }
-
-  /** Here HTTP gets only what speaks HTTP. */
-  #createUnix(): Server {
-    return this.#create('unix', (socket, connection, toHttp) => {
-      this.#tellApart(socket, (first) =>
-        beginsStream(first) ? this.#converse(socket, connection) : toHttp(),
-      )
-    })
+  /** Opens the remote door, and then the local ones. Throws Complaint. Resolves to the loopback port, if there is one. */
+  async open(
+    places: LocalPlaces,
+    remotes: readonly RemoteValues[],
+    inherited: Inherited,
+  ): Promise<number | undefined> {
+    const create = (entrance: Entrance, certificate?: Certificate) => this.#create(entrance, certificate)
+    this.#removeSockets = await this.remote.open(remotes, inherited, create)
+    const servers = { tcp: () => create(LOOPBACK), unix: () => create(UNIX) }
+    const { port, removeSocket } = await openLocal(servers, places, inherited, this.#parts.log)
+    const removeRemote = this.#removeSockets
+    this.#removeSockets = () => {
+      removeSocket()
+      removeRemote()
+    }
+    return port
   }
 
   /**
    * An HTTP server that stays its own listener, so that Node keeps its time limits (fed by hand it would not), but whose
-   * connections come here first: to be counted, and to ask the kernel about, once.
+   * connections come here first: to be counted, to ask the kernel about, once, and to be taken out of TLS.
    */
-  #create(
-    door: Peer['door'],
-    enter: (socket: Socket, connection: Connection, toHttp: () => void) => void,
-  ): Server {
+  #create(entrance: Entrance, certificate: Certificate | undefined): Server {
     const server = createHttpServer({
       ...this.#parts,
       connectionOf: (socket) => this.#reception.connectionOf(socket),
@@ -86,21 +89,31 @@ export class Doors {
     })
     this.#servers.push(server)
     const [listener] = server.listeners('connection') as [(socket: Socket) => void]
+    const toHttp = (socket: Socket) => listener.call(server, socket)
     server.off('connection', listener)
     server.on('connection', (socket: Socket) => {
-      const toHttp = () => listener.call(server, socket)
       if (this.#reception.connectionOf(socket) !== undefined) {
-        toHttp() // put back by an ignored upgrade
+        toHttp(socket) // put back by an ignored upgrade
         return
       }
-      const connection = this.#reception.admit(socket, door)
-      if (connection !== undefined) enter(socket, connection, toHttp)
+      const connection = this.#reception.admit(socket, entrance)
+      if (connection === undefined) return
+      if (certificate !== undefined) this.#secure(socket, certificate, toHttp)
+      else if (entrance.family === 'unix') this.#tellApart(socket, connection, toHttp)
+      else toHttp(socket)
     })
     return server
   }
 
-  /** Waits for the first byte that is no white space, and puts back what was read. */
-  #tellApart(socket: Socket, decide: (first: number) => void): void {
+  #secure(raw: Socket, certificate: Certificate, toHttp: (socket: Socket) => void): void {
+    certificate.secure(raw, this.#parts.limits().header_timeout, (socket) => {
+      this.#reception.secured(raw, socket)
+      toHttp(socket)
+    })
+  }
+
+  /** On Unix sockets HTTP gets only what speaks HTTP. Waits for the first byte that is no white space, and puts back what was read. */
+  #tellApart(socket: Socket, connection: Connection, toHttp: (socket: Socket) => void): void {
     let head: Buffer = Buffer.alloc(0)
     const giveUp = () => socket.destroy()
     const look = (chunk: Buffer) => {
@@ -110,7 +123,8 @@ export class Doors {
       socket.off('data', look).off('end', giveUp).off('timeout', giveUp).setTimeout(0)
       socket.pause()
       socket.unshift(head)
-      decide(first ?? 0)
+      if (beginsStream(first ?? 0)) this.#converse(socket, connection)
+      else toHttp(socket)
       socket.resume()
     }
     socket.setTimeout(this.#parts.limits().idle)
@@ -120,20 +134,16 @@ export class Doors {
   #converse(socket: Socket, connection: Connection): void {
     const { exchange, limits } = this.#parts
     connection.conversing = true
-    const notLocal = () => whyNotLocal(connection.peer, undefined)
-    const stream = new Stream(
-      socket,
-      { connection, authorization: undefined, tokenOverrides: true, notLocal },
-      exchange,
-      limits,
-    )
+    const { address } = connection.peer
+    const origin = { connection, authorization: undefined, tokenOverrides: true, claims: undefined, address }
+    const stream = new Stream(socket, origin, exchange, limits)
     this.#streams.add(stream)
     socket.once('close', () => this.#streams.delete(stream))
   }
 
   /** Accepts nobody any more, lets calls in flight finish (for a bounded time), and ends every connection. */
   async close(): Promise<void> {
-    this.#removeSocket()
+    this.#removeSockets()
     for (const server of this.#servers) server.close()
     this.#webSockets.close()
     for (const stream of this.#streams) stream.end({ drop: true })

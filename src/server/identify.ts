@@ -1,76 +1,101 @@
-import type { Logger } from 'pino'
-import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
+import { describePeer } from '../auth/actor.ts'
+import { type Caller, type LocalCaller, type Peer, RANK, type TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
-import type { UserType } from '../auth/records.ts'
+import type { Operators } from '../auth/operators.ts'
+import { allows } from '../auth/scopes.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
-import type { Access } from '../methods/method.ts'
+import type { Method } from '../methods/method.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
+import type { Current } from './limits.ts'
+import { whyNotLocal } from './local.ts'
 import type { Connection, Origin } from './origin.ts'
+import type { RefusalLog } from './refusal-log.ts'
 
 /** From origin and credential to a caller who may call the row, or a refusal. Done for every call anew. */
 export class Identification {
   readonly #verifier: Verifier
   readonly #lastAccess: LastAccess
-  readonly #log: Logger
+  readonly #operators: Current<Operators>
+  readonly #refusals: RefusalLog
 
-  constructor(verifier: Verifier, lastAccess: LastAccess, log: Logger) {
-    this.#verifier = verifier
-    this.#lastAccess = lastAccess
-    this.#log = log
+  constructor(parts: {
+    verifier: Verifier
+    lastAccess: LastAccess
+    operators: Current<Operators>
+    refusals: RefusalLog
+  }) {
+    this.#verifier = parts.verifier
+    this.#lastAccess = parts.lastAccess
+    this.#operators = parts.operators
+    this.#refusals = parts.refusals
   }
 
   /** `token`: the call's own `Token` member. Throws `unauthenticated`, `forbidden`, `unavailable`. */
-  admit(access: Access, origin: Origin, token: string | undefined): Maybe<Caller> {
-    return access === 'local' ? this.#local(origin) : this.#bearer(access, origin, token)
+  admit(row: Method, origin: Origin, token: string | undefined): Maybe<Caller> {
+    return row.access === 'local' ? this.#local(origin) : this.#bearer(row, origin, token)
   }
 
-  #local(origin: Origin): LocalCaller {
-    const { peer } = origin.connection
-    const reason = origin.notLocal()
-    if (reason === undefined) return { kind: 'local', peer }
-    this.#log.warn(
-      { door: peer.door, uid: peer.uid, pid: peer.pid, reason },
-      'refused a call that only local callers may make',
-    )
-    // To strangers the reason would be a recipe.
-    const told = peer.door === 'unix' ? `: ${reason}` : ''
-    throw new Failure(
+  #local({ connection: { peer }, claims }: Origin): LocalCaller {
+    const reason = whyNotLocal(peer, claims)
+    if (reason !== undefined) throw this.#refuse(peer, { reason })
+    const operators = this.#operators()
+    const grant = operators.grantTo(peer)
+    if (grant === undefined) throw this.#refuse(peer, operators.explain(peer))
+    return { kind: 'local', peer, grant }
+  }
+
+  #refuse(peer: Peer, why: { readonly reason: string; readonly hint?: string }): Failure {
+    const { kind: _, ...who } = describePeer(peer)
+    this.#refusals.warn({ ...who, address: peer.address, ...why }, `refused to mint: ${why.reason}`)
+    // To strangers the reason would be a recipe; who is on the Unix socket may be told.
+    const told = peer.door === 'unix' ? `: ${why.reason}` : ''
+    return new Failure(
       'forbidden',
-      `Only local callers may do this${told}. Mint on the host itself, over the Unix socket.`,
+      `Only local operators may do this${told}. Mint on the host itself, over the Unix socket, as an operator.`,
     )
   }
 
-  #bearer(least: UserType, origin: Origin, token: string | undefined): Maybe<TokenCaller> {
+  #bearer(row: Method, origin: Origin, token: string | undefined): Maybe<TokenCaller> {
     const credential = token ?? bearerOf(origin.authorization)
     if (credential === undefined) throw missing()
-    return after(this.identify(origin.connection, credential), (caller) => {
+    return after(this.identify(origin, credential), (caller) => {
       if (caller === undefined) throw invalidToken()
-      if (mayCall(caller, least)) return caller
-      throw new Failure('forbidden', `This takes the token of a user of type ${least}.`)
+      if (mayCall(caller, row)) return caller
+      throw insufficient(row)
     })
   }
 
   /** Whose credential it is; undefined: it is not valid. An accepted one counts as an access to its token. */
-  identify(connection: Connection, credential: string): Maybe<TokenCaller | undefined> {
+  identify(origin: Origin, credential: string): Maybe<TokenCaller | undefined> {
+    const { connection } = origin
     const recalled = recall(this.#verifier, connection, credential)
-    if (recalled !== undefined) return this.#accept(recalled, connection)
+    if (recalled !== undefined) return this.#accept(recalled, origin)
     return after(this.#verifier.verify(credential), (verified) => {
       if (verified === undefined) return undefined
       connection.memo = { credential, live: verified.live }
-      return this.#accept(verified, connection)
+      return this.#accept(verified, origin)
     })
   }
 
-  #accept({ live, user }: Verified, { peer }: Connection): TokenCaller {
+  #accept({ live, user }: Verified, { address }: Origin): TokenCaller {
     this.#lastAccess.touch(live.record.id)
-    return { kind: 'token', peer, token: live.record, user }
+    return { kind: 'token', address, token: live.record, user }
   }
 }
 
-/** Whether the type of a caller's user is enough for a row; no token is enough for a local one. */
-export function mayCall({ user }: TokenCaller, access: Access): boolean {
-  return access !== 'local' && RANK[user.type] >= RANK[access]
+/** Whether the type of a caller's user is enough for a row, and the token's scopes name it; no token is enough for a local one. */
+export function mayCall({ user, token }: TokenCaller, { name, access }: Method): boolean {
+  return access !== 'local' && RANK[user.type] >= RANK[access] && allows(token.scopes, name)
+}
+
+/** RFC 6750 section 3.1. */
+function insufficient({ name, access }: Method): Failure {
+  return new Failure(
+    'forbidden',
+    `This takes the token of a user of type ${access}, with a scope that names ${name}.`,
+    { headers: { 'WWW-Authenticate': 'Bearer realm="postern", error="insufficient_scope"' } },
+  )
 }
 
 function recall(verifier: Verifier, { memo }: Connection, credential: string): Verified | undefined {

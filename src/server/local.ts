@@ -23,14 +23,13 @@ export interface Claims {
 }
 
 /**
- * Why the sender of a request is not local; undefined: it is. On the Unix socket whoever may open it is, with any Host,
- * for no browser reaches it; on TCP the kernel must have named root or the daemon's own user, and nothing may hint at a
- * browser (pitfalls 2 and 3) or at another name than loopback's. `claims` are absent where there is no HTTP.
+ * Why a request does not come from this host itself; undefined: it does, and who sent it is for the kernel to say. On the
+ * Unix socket any Host will do, for no browser reaches it; on TCP nothing may hint at a browser (pitfalls 2 and 3) or at
+ * another name than loopback's; on the remote door nobody is local. `claims` are absent where there is no HTTP.
  */
-export function whyNotLocal(peer: Peer, claims: Claims | undefined): string | undefined {
-  if (peer.door === 'unix') return claims && forwarded(claims)
-  if (peer.uid === undefined) return 'the kernel does not tell who is connected'
-  if (peer.uid !== 0 && peer.uid !== process.getuid?.()) return `uid ${peer.uid} is no operator`
+export function whyNotLocal({ door }: Peer, claims: Claims | undefined): string | undefined {
+  if (door === 'remote') return 'this door is for remote callers'
+  if (door === 'unix') return claims && forwarded(claims)
   if (claims === undefined) return 'no HTTP request'
   return forwarded(claims) ?? foreignName(claims) ?? browser(claims)
 }

@@ -1,10 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/verifier.ts'
+import type { TrustedProxies } from './client-address.ts'
+import type { Claims } from './local.ts'
 
 /** An open connection: what the kernel said about it, and what was found out on it. */
 export interface Connection {
   readonly peer: Peer
+  /** Whose word about the client's address is taken. Only the remote door has any. */
+  readonly proxies: TrustedProxies | undefined
   /**
    * The credential that came last and the token it belonged to, so that the next request with the same one skips the hash.
    * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.
@@ -31,6 +35,8 @@ export interface Origin {
   readonly authorization: string | undefined
   /** Whether a call's own `Token` takes the header's place (WebSocket) or contradicts it (HTTP: the request is refused). */
   readonly tokenOverrides: boolean
-  /** Why the sender is not local; undefined: it is. A function, since only local rows ask. */
-  readonly notLocal: () => string | undefined
+  /** What the request said that bears on who sent it; undefined where there is no HTTP. */
+  readonly claims: Claims | undefined
+  /** Where the client is, for audit and limits: the connection's other end, or whom a trusted proxy names. */
+  readonly address: string
 }

@@ -1,28 +1,34 @@
 import type { Socket } from 'node:net'
-import type { Logger } from 'pino'
 import type { Peer } from '../auth/caller.ts'
 import { loopbackPeerUid } from '../linux/loopback.ts'
 import { peerCredentials } from '../linux/peer.ts'
 import { Failure } from '../protocol/failures.ts'
+import { plainAddress, type TrustedProxies, UNIX_ADDRESS } from './client-address.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection } from './origin.ts'
+import type { RefusalLog } from './refusal-log.ts'
 import { sendRaw } from './replies.ts'
 
-/** Refusals are counted and summed up in one line in so many milliseconds: a flood must not fill the log. */
-const LOG_EVERY_MS = 10_000
+/** What a listener knows about whoever connects to it. */
+export interface Entrance {
+  readonly door: Peer['door']
+  readonly family: 'unix' | 'ip'
+  /** Whose word about the client's address is taken. */
+  readonly proxies: Current<TrustedProxies> | undefined
+  /** Whether a refusal can be said in plain bytes. */
+  readonly plain: boolean
+}
 
 /** Who is connected. Each socket is asked about once, in its `connection` event: later the kernel may tell of somebody else. */
 export class Reception {
   readonly #limits: Current<Limits>
-  readonly #log: Logger
+  readonly #refusals: RefusalLog
   readonly #open = new Map<Socket, Connection>()
   readonly #byAddress = new Map<string, number>()
-  #refused = 0
-  #logged = Number.NEGATIVE_INFINITY
 
-  constructor(limits: Current<Limits>, log: Logger) {
+  constructor(limits: Current<Limits>, refusals: RefusalLog) {
     this.#limits = limits
-    this.#log = log
+    this.#refusals = refusals
   }
 
   get count(): number {
@@ -34,17 +40,21 @@ export class Reception {
   }
 
   /** Undefined: refused, with an answer that says why. */
-  admit(socket: Socket, door: Peer['door']): Connection | undefined {
+  admit(socket: Socket, entrance: Entrance): Connection | undefined {
     if (socket.destroyed) return undefined
     socket.on('error', () => {}) // a peer that vanishes is no error of ours
-    const peer = door === 'unix' ? unixPeer(socket) : tcpPeer(socket)
-    const reason = this.#reasonToRefuse(peer)
+    const peer = peerOn(socket, entrance)
+    const proxies = entrance.proxies?.()
+    const reason = this.#reasonToRefuse(peer, proxies)
     if (reason !== undefined) {
-      this.#refuse(socket, peer, reason)
+      this.#refusals.warn({ address: peer.address, reason }, 'refused a connection')
+      if (entrance.plain) sendRaw(socket, new Failure('limited', reason, { headers: { 'Retry-After': '1' } }))
+      else socket.destroy()
       return undefined
     }
     const connection: Connection = {
       peer,
+      proxies,
       memo: undefined,
       inFlight: 0,
       waiting: [],
@@ -63,11 +73,21 @@ export class Reception {
     return connection
   }
 
-  #reasonToRefuse({ door, address }: Peer): string | undefined {
+  /** From now on an admitted connection goes by the TLS socket that was laid over its own. */
+  secured(raw: Socket, socket: Socket): void {
+    const connection = this.#open.get(raw)
+    if (connection === undefined) return
+    this.#open.delete(raw)
+    this.#open.set(socket, connection)
+    socket.once('close', () => this.#open.delete(socket))
+  }
+
+  #reasonToRefuse({ address }: Peer, proxies: TrustedProxies | undefined): string | undefined {
     const { connections, connections_per_address } = this.#limits()
     if (this.#open.size >= connections) return 'Too many connections.'
-    const fromThere = this.#byAddress.get(address) ?? 0
-    return door === 'tcp' && fromThere >= connections_per_address
+    // A socket's clients have no addresses, and a proxy's are behind one.
+    if (address === UNIX_ADDRESS || proxies?.trusts(address) === true) return undefined
+    return (this.#byAddress.get(address) ?? 0) >= connections_per_address
       ? 'Too many connections from your address.'
       : undefined
   }
@@ -76,15 +96,6 @@ export class Reception {
     const count = (this.#byAddress.get(address) ?? 0) + change
     if (count === 0) this.#byAddress.delete(address)
     else this.#byAddress.set(address, count)
-  }
-
-  #refuse(socket: Socket, { address }: Peer, reason: string): void {
-    sendRaw(socket, new Failure('limited', reason, { headers: { 'Retry-After': '1' } }))
-    this.#refused++
-    if (performance.now() - this.#logged < LOG_EVERY_MS) return
-    this.#log.warn({ refused: this.#refused, address, reason }, 'connections refused')
-    this.#logged = performance.now()
-    this.#refused = 0
   }
 
   /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
@@ -100,22 +111,18 @@ export class Reception {
   }
 }
 
-function unixPeer(socket: Socket): Peer {
-  const credentials = peerCredentials(socket)
-  return {
-    door: 'unix',
-    address: 'unix',
-    uid: credentials?.uid,
-    gid: credentials?.gid,
-    pid: credentials?.pid,
-  }
+/** On the remote door the kernel is not asked: whoever it might name would be a proxy. */
+function peerOn(socket: Socket, { door, family }: Entrance): Peer {
+  const address = family === 'unix' ? UNIX_ADDRESS : plainAddress(socket.remoteAddress ?? '')
+  const nobody = { door, address, uid: undefined, gid: undefined, groups: [], pid: undefined }
+  if (door === 'unix') return { ...nobody, ...peerCredentials(socket) }
+  return door === 'tcp' ? { ...nobody, uid: loopbackUid(socket) } : nobody
 }
 
-function tcpPeer(socket: Socket): Peer {
+function loopbackUid(socket: Socket): number | undefined {
   const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = socket
-  const uid = loopbackPeerUid(
+  return loopbackPeerUid(
     { address: localAddress, port: localPort },
     { address: remoteAddress, port: remotePort },
   )
-  return { door: 'tcp', address: remoteAddress, uid, gid: undefined, pid: undefined }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
-import { whyNotLocal } from './local.ts'
+import { clientAddress } from './client-address.ts'
 import type { Connection, Origin } from './origin.ts'
 import type { Target } from './target.ts'
 
@@ -44,7 +44,7 @@ export function isZabbixContent({ headers }: IncomingMessage): boolean {
   return MEDIA_TYPES.has((headers['content-type'] ?? '').split(';')[0] as string)
 }
 
-/** Who sent a request, and with what. `tokenOverrides`: see Origin. Throws `invalid_request` for two Authorization headers. */
+/** Who sent a request, and with what. `tokenOverrides`: see Origin. Throws `invalid_request` for two Authorization headers, or two stories about the client's address. */
 export function originOf(
   req: IncomingMessage,
   target: Target,
@@ -56,7 +56,9 @@ export function originOf(
     throw new Failure('invalid_request', 'Send one Authorization header.')
   }
   const claims = { headers: req.headers, authority: target.authority, port: req.socket.localPort }
-  return { connection, authorization, tokenOverrides, notLocal: () => whyNotLocal(connection.peer, claims) }
+  const { peer, proxies } = connection
+  const address = proxies === undefined ? peer.address : clientAddress(peer.address, req.headers, proxies)
+  return { connection, authorization, tokenOverrides, claims, address }
 }
 
 function hasTwoAuthorizations({ rawHeaders }: IncomingMessage): boolean {

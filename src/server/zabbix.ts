@@ -90,12 +90,11 @@ class ZabbixRequest {
       const row = findRow(method)
       if (this.#parts.anonymous().includes(row.name)) {
         this.#refuseCredential(method)
-        const { peer } = this.#origin.connection
-        return await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', peer })
+        const { address } = this.#origin
+        return await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', address })
       }
       this.#caller ??= await this.#authenticate()
-      if (!mayCall(this.#caller, row.access))
-        throw new Failure('forbidden', `No permissions to call "${method}".`)
+      if (!mayCall(this.#caller, row)) throw new Failure('forbidden', `No permissions to call "${method}".`)
       return await this.#parts.dispatcher.run(row, params, this.#caller)
     } catch (thrown) {
       return { failure: asFailure(thrown) }
@@ -111,7 +110,7 @@ class ZabbixRequest {
     const credential = credentialOf(this.#origin)
     if (credential === undefined) throw new Failure('invalid_params', 'Not authorized.')
     const { identification, verifier } = this.#parts
-    const caller = await identification.identify(this.#origin.connection, credential)
+    const caller = await identification.identify(this.#origin, credential)
     if (caller === undefined) throw await tokenRefusal(verifier, credential, 'header')
     return caller
   }

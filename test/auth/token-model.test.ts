@@ -80,8 +80,8 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
         const user = users.find(superadmin ? '1' : '2') as UserRecord
         return {
           kind: 'token',
-          peer: { door: 'unix', address: '', uid: 0, gid: 0, pid: 0 },
-          token: { id: '0' } as TokenRecord,
+          address: '',
+          token: { id: '0', scopes: ['*'] as readonly string[] } as TokenRecord,
           user,
         }
       }

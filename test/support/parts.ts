@@ -13,7 +13,8 @@ import type { Commit, Store } from '../../src/store/store.ts'
 
 export const LOCAL: Caller = {
   kind: 'local',
-  peer: { door: 'unix', address: 'unix', uid: 0, gid: 0, pid: 1 },
+  peer: { door: 'unix', address: 'unix', uid: 0, gid: 0, groups: [], pid: 1 },
+  grant: { rule: 'root', userid: undefined, maxTtl: undefined, scopes: ['*'] },
 }
 
 /** The token authority on a store and a clock of the test's own. */

@@ -1,0 +1,29 @@
+import type { AuditEvent } from './auth/ledger.ts'
+import type { Actor } from './auth/records.ts'
+
+/** An event of the audit log as a sentence: `token.mint: token 7 (backup) of user 1, by root (uid 0) on unix`. */
+export function inSentence({ event, by, ...details }: AuditEvent): string {
+  const { token, user, name, username } = details as Record<string, string | undefined>
+  const label = name ?? username
+  const what = [
+    ...(token === undefined ? [] : [`token ${token}`]),
+    ...(user === undefined ? [] : [token === undefined ? `user ${user}` : `of user ${user}`]),
+    ...(label === undefined ? [] : [`(${JSON.stringify(label).slice(1, -1)})`]),
+  ]
+  return `${event}: ${what.join(' ')}, by ${actorInWords(by)}`
+}
+
+export function actorInWords(by: Actor): string {
+  switch (by.kind) {
+    case 'local': {
+      const who =
+        by.uid === null ? 'somebody' : by.username ? `${by.username} (uid ${by.uid})` : `uid ${by.uid}`
+      const program = by.program ? `, ${by.program}[${by.pid}]` : by.pid === null ? '' : `, pid ${by.pid}`
+      return `${who} on ${by.door}${program}`
+    }
+    case 'token':
+      return `token ${by.token} from ${by.address}`
+    case 'daemon':
+      return 'postern'
+  }
+}

@@ -1,0 +1,74 @@
+import { OPERATOR_KEYS, type OperatorValues, REMOTE_KEYS, type RemoteValues } from './config-schema.ts'
+import { Complaint } from './protocol/complaint.ts'
+import { isOfThisHost, parsePlace } from './server/place.ts'
+import * as settings from './settings.ts'
+
+/** What the configuration has several of: `[[operators]]` and `[[remote]]`, in the order of the file. */
+export interface Tables {
+  readonly operators: readonly OperatorValues[]
+  readonly remote: readonly RemoteValues[]
+}
+
+export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote']
+
+/** Only the file has tables. Throws Complaint, which names the table by its number and the key. */
+export function readTables(content: Readonly<Record<string, unknown>>, file: string): Tables {
+  const operators = rows(content, 'operators', file).map((row, at) => {
+    const where = `${file}: operators[${at}]`
+    const values = readRow<OperatorValues>(row, OPERATOR_KEYS, where)
+    refuseUnclearOperator(values, where)
+    return values
+  })
+  const remote = rows(content, 'remote', file).map((row, at) => {
+    const where = `${file}: remote[${at}]`
+    const values = readRow<RemoteValues>(row, REMOTE_KEYS, where)
+    refuseOpenRemote(values, where)
+    return values
+  })
+  return { operators, remote }
+}
+
+function rows(content: Readonly<Record<string, unknown>>, name: keyof Tables, file: string): object[] {
+  const value = content[name] ?? []
+  if (Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null)) return value
+  throw new Complaint(`${file}: there can be several ${name}`, `write [[${name}]], with its keys below`)
+}
+
+function readRow<T>(
+  row: object,
+  keys: Readonly<Record<string, settings.Setting<unknown>>>,
+  where: string,
+): T {
+  for (const key of Object.keys(row)) {
+    if (!Object.hasOwn(keys, key)) throw settings.unknownName('key', key, Object.keys(keys), where)
+  }
+  const given = row as Readonly<Record<string, unknown>>
+  const values = Object.entries(keys).map(([key, { fallback, parse, expects }]) => {
+    if (given[key] === undefined) return [key, fallback]
+    const value = parse(given[key])
+    if (value !== undefined) return [key, value]
+    throw new Complaint(`${where}: ${key} is ${JSON.stringify(given[key])}, which is not ${expects}`)
+  })
+  return Object.fromEntries(values)
+}
+
+function refuseUnclearOperator({ user, uid, group, gid }: OperatorValues, where: string): void {
+  const about = [user, uid, group, gid].filter((value) => value !== undefined)
+  if (about.length === 1) return
+  throw new Complaint(`${where}: whom is it about?`, 'name exactly one of user, uid, group and gid')
+}
+
+/** Tokens over the network without TLS would be everybody's. */
+function refuseOpenRemote({ listen, cert, key }: RemoteValues, where: string): void {
+  const place = parsePlace(listen)
+  if (place === undefined)
+    throw new Complaint(`${where}: listen is missing`, 'write listen = "0.0.0.0:8443", say')
+  if ((cert === undefined) !== (key === undefined))
+    throw new Complaint(`${where}: TLS takes a certificate and its key`, 'name both, cert and key')
+  if (cert !== undefined && 'path' in place) throw new Complaint(`${where}: there is no TLS on a Unix socket`)
+  if (cert !== undefined || isOfThisHost(place)) return
+  throw new Complaint(
+    `${where}: ${listen} can be reached from elsewhere, and without TLS everybody on the way could read the tokens`,
+    'name cert and key, or listen on 127.0.0.1 or unix:/path for a reverse proxy that has them',
+  )
+}

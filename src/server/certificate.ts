@@ -1,0 +1,79 @@
+import { constants, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { Complaint, inWords } from '../protocol/complaint.ts'
+
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** A certificate with its key, and the TLS that is spoken with it: 1.2 and later, no renegotiation, HTTP/1.1 alone. */
+export class Certificate {
+  #current: { readonly context: SecureContext; readonly fingerprint: string }
+
+  /** Throws Complaint. */
+  constructor(files: CertificateFiles) {
+    this.#current = load(files)
+  }
+
+  /**
+   * Reads the files again; what this returns puts the new certificate in the old one's place, and says whether it is
+   * another one. Open connections keep theirs. Throws Complaint, and the old one stays.
+   */
+  prepare(files: CertificateFiles): () => boolean {
+    const next = load(files)
+    return () => {
+      const renewed = next.fingerprint !== this.#current.fingerprint
+      this.#current = next
+      return renewed
+    }
+  }
+
+  /** The server's side of a handshake. `enter` gets the connection once it stands; one that takes too long is ended. */
+  secure(raw: Socket, milliseconds: number, enter: (socket: TLSSocket) => void): void {
+    const socket = new TLSSocket(raw, {
+      isServer: true,
+      secureContext: this.#current.context,
+      ALPNProtocols: ['http/1.1'],
+    })
+    const timer = setTimeout(() => socket.destroy(), milliseconds)
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => {
+      clearTimeout(timer)
+      raw.destroy()
+    })
+    socket.once('secure', () => {
+      clearTimeout(timer)
+      enter(socket)
+    })
+  }
+}
+
+function load({ cert, key }: CertificateFiles): { context: SecureContext; fingerprint: string } {
+  const [certificate, privateKey] = [read(cert), read(key)]
+  try {
+    const context = createSecureContext({
+      cert: certificate,
+      key: privateKey,
+      minVersion: 'TLSv1.2',
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    })
+    return { context, fingerprint: new X509Certificate(certificate).fingerprint256 }
+  } catch (cause) {
+    throw new Complaint(
+      `the certificate ${cert} and the key ${key} cannot be used: ${(cause as Error).message}`,
+      'they have to belong together, both in PEM',
+      { cause },
+    )
+  }
+}
+
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (cause) {
+    throw new Complaint(`cannot read ${file}: ${inWords(cause)}`, 'the daemon needs it for TLS', { cause })
+  }
+}

@@ -1,0 +1,105 @@
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import type { Inherited } from '../linux/activation.ts'
+import { Complaint } from '../protocol/complaint.ts'
+import { Certificate, type CertificateFiles } from './certificate.ts'
+import { TrustedProxies } from './client-address.ts'
+import { openRemote } from './listeners.ts'
+import { type Place, parsePlace } from './place.ts'
+import type { Entrance } from './reception.ts'
+
+/** One `[[remote]]` of the configuration. */
+export interface RemoteValues {
+  readonly listen: string
+  /** A path, or without a slash the name of one of systemd's credentials. */
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly trusted_proxies: readonly string[]
+  readonly socket_mode: number
+  readonly socket_group: string | undefined
+}
+
+/** The remote door: a listener for each `[[remote]]`. Nobody is local here, whoever connects. */
+export class RemoteDoor {
+  readonly #credentialsDir: string | undefined
+  #remotes: readonly Remote[] = []
+
+  constructor(credentialsDir: string | undefined) {
+    this.#credentialsDir = credentialsDir
+  }
+
+  /** Returns what takes our own Unix sockets away. Throws Complaint. */
+  async open(
+    values: readonly RemoteValues[],
+    inherited: Inherited,
+    create: (entrance: Entrance, certificate: Certificate | undefined) => Server,
+  ): Promise<() => void> {
+    if (inherited.remote.length > values.length) {
+      throw new Complaint(
+        'systemd hands over a socket for the remote door, and the configuration has no [[remote]] for it',
+        'add [[remote]] with the address of the socket as listen, or disable the socket unit',
+      )
+    }
+    this.#remotes = values.map((one) => this.#build(one))
+    const removals: (() => void)[] = []
+    for (const { values: one, place, certificate, entrance } of this.#remotes) {
+      const file = { mode: one.socket_mode, group: one.socket_group }
+      removals.push(await openRemote(create(entrance, certificate), place, file, inherited))
+    }
+    return () => {
+      for (const remove of removals) remove()
+    }
+  }
+
+  #build(values: RemoteValues): Remote {
+    const place = parsePlace(values.listen) as Place // checked with the configuration
+    const files = this.#filesOf(values)
+    const remote: Remote = {
+      values,
+      place,
+      certificate: files && new Certificate(files),
+      proxies: new TrustedProxies(values.trusted_proxies),
+      entrance: {
+        door: 'remote',
+        family: 'path' in place ? 'unix' : 'ip',
+        proxies: () => remote.proxies,
+        plain: files === undefined,
+      },
+    }
+    return remote
+  }
+
+  /**
+   * Reads certificates again, and takes over which proxies are trusted. `values` are as many as before, with the same
+   * places. What this returns does it, and says what was changed. Throws Complaint, and everything stays.
+   */
+  prepare(values: readonly RemoteValues[]): () => string[] {
+    const changes = this.#remotes.map((remote, at) => {
+      const next = values[at] ?? remote.values
+      const files = this.#filesOf(next)
+      return { remote, next, renew: files && remote.certificate?.prepare(files) }
+    })
+    return () =>
+      changes.flatMap(({ remote, next, renew }, at) => {
+        remote.proxies = new TrustedProxies(next.trusted_proxies)
+        return renew?.() === true ? [`remote[${at}] certificate`] : []
+      })
+  }
+
+  #filesOf({ cert, key }: RemoteValues): CertificateFiles | undefined {
+    if (cert === undefined || key === undefined) return undefined
+    return { cert: this.#resolve(cert), key: this.#resolve(key) }
+  }
+
+  #resolve(name: string): string {
+    return name.includes('/') || this.#credentialsDir === undefined ? name : join(this.#credentialsDir, name)
+  }
+}
+
+interface Remote {
+  readonly values: RemoteValues
+  readonly place: Place
+  readonly certificate: Certificate | undefined
+  readonly entrance: Entrance
+  proxies: TrustedProxies
+}
