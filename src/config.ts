@@ -7,6 +7,9 @@ import { readTables, TABLE_NAMES, type Tables } from './config-tables.ts'
 import { Complaint, codeOf, inWords } from './protocol/complaint.ts'
 import * as settings from './settings.ts'
 
+/** Where the host's own daemon listens, as systemd or as root. */
+export const HOST_SOCKET = '/run/postern/postern.sock'
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Config extends Values, Tables {
@@ -181,7 +184,7 @@ function defaultStateDir(env: Environment): string {
 }
 
 function defaultSocket(env: Environment, stateDir: string): string {
-  if (isRoot()) return '/run/postern/postern.sock'
+  if (isRoot()) return HOST_SOCKET
   return env.XDG_RUNTIME_DIR
     ? join(env.XDG_RUNTIME_DIR, 'postern/postern.sock')
     : join(stateDir, 'postern.sock')

@@ -94,7 +94,7 @@ describe('the daemon', () => {
     process.kill(daemon.pid, 'SIGHUP')
     await until('the reload is logged', () => daemon.log().includes('configuration reloaded'))
     assert.equal((await http(daemon, batch)).status, 200)
-    assert.match(daemon.log(), /"reloaded":\["limits.batch"\],"need_restart":["limits.idle"]/)
+    assert.match(daemon.log(), /"reloaded":\["limits.batch"\],"need_restart":\["limits.idle"\]/)
     writeFileSync(join(daemon.directory, 'postern.toml'), '[limits]\nbatsch = 3\n')
     process.kill(daemon.pid, 'SIGHUP')
     await until('the refusal is logged', () => daemon.log().includes('the old one stays'))

@@ -24,13 +24,19 @@ function show(flags: Flags & { json?: boolean }): void {
     return
   }
   const rows = Object.entries(sections).flatMap(([section, values]) =>
-    Object.entries(values).map(([key, value]) => [`${section}.${key}`, shown(key, value)] as const),
+    Array.isArray(values)
+      ? values.flatMap((row, at) => rowsOf(`${section}[${at}]`, row))
+      : rowsOf(section, values),
   )
   const all = [['state_dir', stateDir] as const, ...rows]
   printTable(
     ['key', 'value', 'from'],
-    all.map(([key, value]) => [key, value, from(sources.get(key), file)]),
+    all.map(([key, value]) => [key, value, from(key.includes('[') ? 'file' : sources.get(key), file)]),
   )
+}
+
+function rowsOf(section: string, values: object): (readonly [string, string])[] {
+  return Object.entries(values).map(([key, value]) => [`${section}.${key}`, shown(key, value)])
 }
 
 function shown(key: string, value: unknown): string {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { type Config, loadConfig } from '../config.ts'
+import { HOST_SOCKET, loadConfig } from '../config.ts'
 import { Complaint, inWords } from '../protocol/complaint.ts'
 import { parseDuration } from '../units.ts'
 
@@ -24,13 +24,13 @@ export function withTokenFile(command: Command): Command {
   return command.option('--token-file <file>', 'file with the token to call with (or $POSTERN_TOKEN)')
 }
 
-export function socketOf(options: SocketOption): string {
-  return configOf(options).listen.socket
-}
-
-export function configOf({ socket, config }: SocketOption): Config {
-  return loadConfig({ ...(socket !== undefined && { socket }), ...(config !== undefined && { config }) })
-    .config
+/** Where nobody says which socket, one's own daemon comes first, and then the host's. */
+export function socketOf({ socket, config: file }: SocketOption): string {
+  const flags = { ...(socket !== undefined && { socket }), ...(file !== undefined && { config: file }) }
+  const { config, sources } = loadConfig(flags)
+  const own = config.listen.socket
+  const isGuess = sources.get('listen.socket') === 'default' && !existsSync(own)
+  return isGuess && existsSync(HOST_SOCKET) ? HOST_SOCKET : own
 }
 
 /** From a file or the environment, never from the command line, which everybody can see in ps. */

@@ -4,7 +4,9 @@ import { auditCommand } from './audit.ts'
 import { callCommand } from './call.ts'
 import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
+import { installCommand, uninstallCommand } from './install.ts'
 import { mintCommand } from './mint.ts'
+import { reloadCommand } from './reload.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { tokenCommand } from './token.ts'
@@ -25,8 +27,13 @@ export function createProgram(): Command {
     userCommand,
     statusCommand,
     auditCommand,
+    reloadCommand,
+    configCommand,
+    installCommand,
+    uninstallCommand,
+    completionCommand,
   ]
-  for (const command of [...commands, configCommand, completionCommand]) program.addCommand(command())
+  for (const command of commands) program.addCommand(command())
   return settle(program)
 }
 

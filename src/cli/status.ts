@@ -5,6 +5,14 @@ import { type SessionOptions, session, withSession } from './session.ts'
 import { printJson, printTable, wantsJson } from './terminal.ts'
 import { span } from './times.ts'
 
+/** How it is told who is local. */
+const UNIX = { kernel: 'whom the kernel names', 'file mode': 'whoever may open it' } as const
+const TCP = {
+  kernel: 'whom the kernel names',
+  nobody: 'nobody, since the kernel cannot be asked',
+  closed: 'nobody, since loopback_mint is off',
+} as const
+
 export function statusCommand(): Command {
   return withSession(new Command('status'))
     .description('Show whether the daemon runs and how it is.')
@@ -14,7 +22,7 @@ export function statusCommand(): Command {
 async function status(options: SessionOptions): Promise<void> {
   const socket = socketOf(options)
   const info = (await session(options, 'postern status', (call) => call('system.info', {}))) as SystemInfo
-  const { version, uptime, store, counts } = info
+  const { version, uptime, store, counts, local } = info
   if (wantsJson(options)) {
     printJson({ socket, ...info })
     return
@@ -25,6 +33,7 @@ async function status(options: SessionOptions): Promise<void> {
       ['socket', socket],
       ['up for', span(uptime)],
       ['store', `${store.backend}, ${store.writable ? 'writable' : 'refusing writes: see the log'}`],
+      ['local', `on the Unix socket ${UNIX[local.unix]}; over TCP ${TCP[local.tcp]}`],
       ['tokens', `${counts.tokens_complete ? '' : 'more than '}${counts.tokens}`],
       ['users', String(counts.users)],
       ['connections', String(counts.connections)],
