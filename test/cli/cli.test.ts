@@ -12,7 +12,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { postern, startDaemon, temporaryDirectory } from '../support/daemon.ts'
+import { MAIN, postern, run, startDaemon, temporaryDirectory } from '../support/daemon.ts'
+import { asService, publicDirectory, STRANGER } from '../support/root.ts'
 import { accepted, call, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
@@ -240,13 +241,13 @@ describe('postern config', () => {
     await refused(['config', '--port', 'x'], 2, /--port is "x", which is not a port/)
   })
 
-  it('finds the places of an ordinary user', {
-    skip: process.getuid?.() === 0 && 'runs as root',
-  }, async (t) => {
-    const home = temporaryDirectory(t)
+  it('finds the places of an ordinary user', async (t) => {
+    const home = publicDirectory(t)
     mkdirSync(join(home, 'config/postern'), { recursive: true })
     writeFileSync(join(home, 'config/postern/postern.toml'), '[limits]\ndepth = 5\n')
-    const { stdout } = await postern(['config'], {
+    const ordinary = process.getuid?.() === 0 ? asService(STRANGER) : ['env']
+    const [program = '', ...args] = [...ordinary, process.execPath, MAIN, 'config']
+    const { stdout } = await run(program, args, {
       env: {
         XDG_CONFIG_HOME: join(home, 'config'),
         XDG_STATE_HOME: join(home, 'state'),

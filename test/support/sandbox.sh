@@ -76,12 +76,12 @@ format() {
 boot() {
   local pid end=$((SECONDS + 60))
   rm -f "$DIR/init.pid"
-  mkdir -p "$GROUP/exec" # for what `exec` runs; systemd cares for the groups it made itself
+  mkdir -p "$GROUP"/{guest,exec}
   # First into the group, then the namespace for which this group is the root of the tree. In a session of
   # its own, so that a Ctrl-C in the terminal leaves the machine to be shut down in order. PID 1 is the first
   # child of who unshared the PID namespace; the shell that makes this one child does not stay.
   (
-    echo 0 >"$GROUP/cgroup.procs"
+    echo 0 >"$GROUP/guest/cgroup.procs"
     exec setsid unshare --cgroup --mount --propagation private --pid --ipc --uts --net \
       sh -c '"$@" &' sh "$BASH" "$SELF" .init "$DIR"
   ) </dev/null >>"$DIR/console" 2>&1
@@ -90,14 +90,15 @@ boot() {
     sleep 0.02
   done
   # A package of the host may well have a unit that cannot run in here: worth a word, but not the end.
-  inside timeout 60 systemctl is-system-running --wait >/dev/null || inside systemctl --failed --no-pager >&2
+  (inside timeout 60 systemctl is-system-running --wait) >/dev/null ||
+    (inside systemctl --failed --no-pager) >&2
 }
 
 # Prints the PID of the guest's systemd. The file is not trusted: the number may be another process's by now.
 running() {
   local pid
   pid=$(cat "$DIR/init.pid" 2>/dev/null) || return
-  grep -qsF "/${GROUP##*/}/init.scope" "/proc/$pid/cgroup" && echo "$pid"
+  grep -qsF "/${GROUP##*/}/guest/init.scope" "/proc/$pid/cgroup" && echo "$pid"
 }
 
 # Runs as PID 1: puts the guest's file systems together, makes them the only ones, becomes systemd.
@@ -130,7 +131,7 @@ init() {
     mount --bind "/dev/$name" "dev/$name" # mknod may be forbidden, this is not
   done
   ln -s pts/ptmx dev/ptmx
-  cat /proc/sys/kernel/random/uuid >dev/boot_id # the host's would make one boot of them all, for journalctl -b
+  cat /proc/sys/kernel/random/uuid >dev/boot_id # with the host's, journalctl would see all boots as one
   mount --bind dev/boot_id proc/sys/kernel/random/boot_id
   ip link set lo up
   pivot_root . mnt
@@ -142,29 +143,37 @@ init() {
   exec "${AS_GUEST[@]}" container=sandbox /usr/lib/systemd/systemd --system
 }
 
+# Becomes a command in the guest.
 inside() {
   local pid
   pid=$(running) || die "no machine is up in $DIR"
-  # The shell makes the one child that is in the guest's PID namespace, and waits for it. `nsenter` can fork by
-  # itself, but stops whenever its child does, and the shutdown, which stops all processes, would never end.
-  (
-    echo 0 >"$GROUP/exec/cgroup.procs"
-    exec nsenter --target "$pid" --mount --pid --net --ipc --uts --cgroup --no-fork -- \
-      /bin/sh -c '"$@"; exit $?' sh "${AS_GUEST[@]}" "$@"
-  )
+  # Not into systemd's part of the group, where the shell, which has no number in the guest, would confuse it.
+  # The shell makes the one child that is in the guest's PID namespace, and waits for it. `nsenter` can fork
+  # by itself, but stops when its child does, and a shutdown, which first stops every process, never ends.
+  echo 0 >"$GROUP/exec/cgroup.procs"
+  exec nsenter --target "$pid" --mount --pid --net --ipc --uts --cgroup --no-fork -- \
+    /bin/sh -c '"$@"; exit $?' sh "${AS_GUEST[@]}" "$@"
 }
 
 # Shuts down in order, in so many seconds, and then by force. No process is left then, and no group; nor a
 # mount, but for those in the host's table.
 halt() {
-  local seconds=$1 pid
+  local pid end=$((SECONDS + $1))
   [[ -d $GROUP ]] || return 0
   if pid=$(running); then
     kill -s RTMIN+4 "$pid" # systemd's own signal for poweroff.target
-    wait_empty "$seconds" || echo "sandbox.sh: not shut down in $seconds s, killing it" >&2
+    # At last it waits for all processes, but only hears of its children, and what `exec` runs is not its
+    # child: without a nudge it would now and then wait for 90 s.
+    until wait_empty 0 || ((SECONDS >= end)); do
+      kill -s CHLD "$pid" 2>/dev/null || true
+      sleep 0.05
+    done
+    wait_empty 0 || echo "sandbox.sh: not shut down in $1 s, killing it" >&2
   fi
-  # Who is in the group is ours, where a PID from a file might have become another's.
-  find "$GROUP" -name cgroup.procs -exec grep -hs '^[1-9]' {} + | xargs -r kill -KILL 2>/dev/null || true
+  # Who is in the group is ours, where a PID from a file might have become another's. What `exec` runs needs
+  # no kill: it ends with PID 1, and who waits for it after that. A 0 would be whom this namespace cannot see.
+  find "$GROUP/guest" -name cgroup.procs -exec grep -hs '^[1-9]' {} + |
+    xargs -r kill -KILL 2>/dev/null || true
   wait_empty 10 || die "a process in $GROUP cannot be killed"
   find "$GROUP" -depth -type d -exec rmdir {} +
 }
