@@ -1,14 +1,16 @@
 import type { Logger } from 'pino'
+import type { Auditor } from './auth/auditor.ts'
 import type { LastAccess } from './auth/last-access.ts'
 import type { Ledger } from './auth/ledger.ts'
+import { DAEMON } from './auth/records.ts'
 import { Sweeper } from './auth/sweeper.ts'
 import type { UserObjects } from './auth/user-objects.ts'
 import type { Config } from './config.ts'
+import type { RefusalLog } from './server/refusal-log.ts'
 import type { Clock } from './store/clock.ts'
 import type { Store } from './store/store.ts'
 
-const SWEEP_EVERY_MS = 60_000
-const MARK_CLOCK_EVERY_MS = 60_000
+const EVERY_MS = 60_000
 
 export interface ChoreParts {
   readonly store: Store
@@ -16,14 +18,18 @@ export interface ChoreParts {
   readonly clock: Clock
   readonly lastAccess: LastAccess
   readonly userObjects: UserObjects
+  readonly auditor: Auditor
+  readonly refusals: RefusalLog
   readonly log: Logger
   readonly config: () => Config
 }
 
-/** What is done now and then: writing last access and the clock's mark, and sweeping. A chore that fails is tried again. */
-export function startChores({ store, ledger, clock, lastAccess, userObjects, log, config }: ChoreParts): {
-  stop(): Promise<void>
-} {
+/**
+ * What is done now and then: writing last access and the clock's mark, sweeping, signing and cutting the audit log, and
+ * summing up refusals. A chore that fails is tried again.
+ */
+export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
+  const { store, ledger, clock, lastAccess, userObjects, auditor, refusals, log, config } = parts
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
   let running: Promise<unknown> = Promise.resolve()
@@ -34,11 +40,14 @@ export function startChores({ store, ledger, clock, lastAccess, userObjects, log
   const flush = chore('last access', () => lastAccess.flush())
   const sweep = chore('sweep', () => sweeper.sweep(config().tokens.retain_expired, stopping.signal))
   const mark = chore('clock', () => ledger.markTime())
-  const timers = [
-    setInterval(flush, config().tokens.last_access_flush),
-    setInterval(sweep, SWEEP_EVERY_MS),
-    setInterval(mark, MARK_CLOCK_EVERY_MS),
-  ]
+  const sumUp = chore('refusals', () => recordRefusals(refusals, ledger))
+  const audit = chore('audit', async () => {
+    await auditor.sign()
+    const { retain } = config().audit
+    if (retain > 0) await auditor.cut(retain, stopping.signal)
+  })
+  const timers = [setInterval(flush, config().tokens.last_access_flush)]
+  for (const work of [sweep, mark, sumUp, audit]) timers.push(setInterval(work, EVERY_MS))
   for (const timer of timers) timer.unref()
   chore('tidy', () => userObjects.tidyDeleted())()
   sweep() // what ended while nobody was running
@@ -48,7 +57,16 @@ export function startChores({ store, ledger, clock, lastAccess, userObjects, log
       for (const timer of timers) clearInterval(timer)
       flush()
       mark()
+      sumUp()
+      chore('audit', () => auditor.sign({ now: true }))()
       await running
     },
   }
+}
+
+/** One line, however many there were: strangers cannot fill the disk (pitfall 27). */
+async function recordRefusals(refusals: RefusalLog, ledger: Ledger): Promise<void> {
+  const counts = refusals.take()
+  if (Object.keys(counts).length === 0) return
+  await ledger.commit({ steps: [], audit: [{ event: 'refusals', by: DAEMON, ...counts }] })
 }

@@ -32,6 +32,9 @@ export const SCHEMA = {
     last_access_flush: settings.timeLimit(5_000),
     cache: settings.count(100_000),
   },
+  audit: {
+    retain: settings.duration(0, reloads),
+  },
   zabbix: {
     anonymous_methods: settings.names(['apiinfo.version', 'user.checkAuthentication'], reloads),
   },

@@ -37,9 +37,16 @@ export interface Flags {
   readonly port?: string
 }
 
+/** For whom it is read: a daemon must know its rules; a client only wants to find the daemon. */
+export type Reader = 'daemon' | 'client'
+
 /** Flag over environment over file over default. Throws Complaint, which names the key and where it stands. */
-export function loadConfig(flags: Flags, env: Environment = process.env): LoadedConfig {
-  const file = readFile(flags.config ?? env.POSTERN_CONFIG, env)
+export function loadConfig(
+  flags: Flags,
+  reader: Reader = 'client',
+  env: Environment = process.env,
+): LoadedConfig {
+  const file = readFile(flags.config ?? env.POSTERN_CONFIG, reader, env)
   const sources = new Map<string, Source>()
   const given = { ...fromFile(file), ...fromEnvironment(env), ...fromFlags(flags) }
   const stateDir = flags.stateDir ?? env.POSTERN_STATE_DIR
@@ -92,13 +99,17 @@ interface ConfigFile {
 }
 
 /** The file that was named, or the first of the usual ones that is there. */
-function readFile(named: string | undefined, env: Environment): ConfigFile | undefined {
-  if (named !== undefined) return parseFile(named, true)
-  const home = env.XDG_CONFIG_HOME || join(homedir(), '.config')
-  return parseFile('/etc/postern/postern.toml', false) ?? parseFile(join(home, 'postern/postern.toml'), false)
+function readFile(named: string | undefined, reader: Reader, env: Environment): ConfigFile | undefined {
+  if (named !== undefined) return parseFile(named, [])
+  const home = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'postern/postern.toml')
+  const absent = ['ENOENT', 'ENOTDIR']
+  // A daemon that took a file it may not read for none would forget its rules.
+  const host = parseFile('/etc/postern/postern.toml', reader === 'daemon' ? absent : [...absent, 'EACCES'])
+  return host ?? parseFile(home, [...absent, 'EACCES'])
 }
 
-function parseFile(path: string, named: boolean): ConfigFile | undefined {
+/** `ignored`: the errors that mean that there is no such file for us. */
+function parseFile(path: string, ignored: readonly string[]): ConfigFile | undefined {
   try {
     return { path, content: parseToml(readFileSync(path, 'utf8')) }
   } catch (error) {
@@ -109,11 +120,9 @@ function parseFile(path: string, named: boolean): ConfigFile | undefined {
         { cause: error },
       )
     }
-    // Another user's configuration is not for us; one that was asked for must be readable.
-    if (!named && ['ENOENT', 'EACCES', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
-    throw new Complaint(`cannot read the configuration ${path}: ${inWords(error)}`, undefined, {
-      cause: error,
-    })
+    if (ignored.includes(codeOf(error) ?? '')) return undefined
+    const hint = codeOf(error) === 'EACCES' ? `let the daemon read it: chmod 644 ${path}` : undefined
+    throw new Complaint(`cannot read the configuration ${path}: ${inWords(error)}`, hint, { cause: error })
   }
 }
 
@@ -157,7 +166,7 @@ function fromEnvironment(env: Environment): Record<string, Given> {
   for (const [variable, value] of Object.entries(env)) {
     const key = names.get(variable)
     if (key !== undefined) given[key] = { value, source: 'environment', where: `$${variable}` }
-    else if (/^POSTERN_(LISTEN|LIMITS|TOKENS|ZABBIX)_/.test(variable)) {
+    else if (/^POSTERN_(LISTEN|LIMITS|TOKENS|AUDIT|ZABBIX)_/.test(variable)) {
       throw settings.unknownName('variable', variable, [...names.keys()], 'environment')
     }
   }

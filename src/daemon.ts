@@ -1,9 +1,13 @@
 import type { Logger } from 'pino'
 import { inSentence } from './announcement.ts'
+import { actorOf } from './auth/actor.ts'
+import { AuditKey } from './auth/audit-chain.ts'
 import { AuditLog } from './auth/audit-log.ts'
+import { Auditor } from './auth/auditor.ts'
 import { LastAccess } from './auth/last-access.ts'
 import { type AuditEvent, Ledger } from './auth/ledger.ts'
 import { Operators } from './auth/operators.ts'
+import { type Actor, DAEMON } from './auth/records.ts'
 import { Pepper } from './auth/secret.ts'
 import { TokenGet } from './auth/token-get.ts'
 import { TokenObjects } from './auth/token-objects.ts'
@@ -13,6 +17,7 @@ import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
+import { recordConfig } from './config-audit.ts'
 import { reloadConfig } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink, canAskLoopback } from './linux/loopback.ts'
@@ -39,7 +44,7 @@ export interface Daemon {
   /** Of the loopback door; undefined where systemd was told to open none. */
   readonly port: number | undefined
   /** Takes over what can be taken over while running; all of it or, throwing a Complaint, nothing. */
-  reload(): Reloaded
+  reload(): Promise<Reloaded>
   /** One line for whoever looks after the process. */
   status(): Promise<string>
   /** Rejects when the store cannot be read. */
@@ -88,6 +93,10 @@ async function openDoors(
   const tokens = new Tokens({ store, ledger, clock, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
   const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
+  const audit = new AuditLog(store)
+  const auditKey = new AuditKey(Pepper.derive(directory.pepper, 'audit checkpoints'))
+  const auditor = new Auditor({ ledger, log: audit, clock, key: auditKey })
+  const refusals = new RefusalLog(log)
   const limits = () => config.limits
 
   const started = performance.now()
@@ -99,7 +108,8 @@ async function openDoors(
     tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
     userObjects,
     verifier,
-    audit: new AuditLog(store),
+    audit,
+    auditor,
     methods: METHODS,
     daemon: {
       version: readVersion(),
@@ -108,10 +118,9 @@ async function openDoors(
       writable: () => store.writable,
       connections: () => doors.connections,
       vouching: () => vouching(config),
-      reload: () => reloadForCaller(reload),
+      reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
     },
   }
-  const refusals = new RefusalLog(log)
   const identification = new Identification({ verifier, lastAccess, operators: () => operators, refusals })
   const dispatcher = new Dispatcher(services, identification, log)
   const anonymous = () => config.zabbix.anonymous_methods
@@ -131,27 +140,37 @@ async function openDoors(
     credentialsDir,
   })
 
-  const chores = startChores({ store, ledger, clock, lastAccess, userObjects, log, config: () => config })
+  const chores = startChores({
+    ...{ store, ledger, clock, lastAccess, userObjects, auditor, refusals, log },
+    config: () => config,
+  })
   const { listen } = config
   const unix = { path: listen.socket, mode: listen.socket_mode, group: listen.socket_group }
   try {
+    await recordConfig({ store, ledger }, config, DAEMON)
     const [netlink] = inherited.diag
     if (netlink !== undefined) adoptNetlink(netlink)
     const port = await doors.open({ unix, port: listen.port }, config.remote, inherited)
     reportVouching(vouching(config), log)
-    return { socket: listen.socket, port, reload, status, check, close }
+    return { socket: listen.socket, port, reload: () => reload(DAEMON), status, check, close }
   } catch (error) {
     await shut()
     throw error
   }
 
-  function reload(): Reloaded {
-    const { merged, reloaded, needRestart } = reloadConfig(config, reread())
+  /** All or nothing, and recorded before it takes effect. */
+  async function reload(by: Actor): Promise<Reloaded> {
+    const next = reread()
+    doors.remote.check(next.remote)
+    const { merged, reloaded, needRestart } = reloadConfig(config, next)
     const nextOperators = operatorsOf(merged)
-    const renewCertificates = doors.remote.prepare(merged.remote)
+    const certificates = doors.remote.prepare(merged.remote)
+    const changes = { reloaded: [...reloaded, ...certificates.renewed], need_restart: needRestart }
+    const isNew = changes.reloaded.length > 0
+    await recordConfig({ store, ledger }, merged, by, isNew ? { changed: changes.reloaded } : {})
+    certificates.apply()
     config = merged
     operators = nextOperators
-    const changes = { reloaded: [...reloaded, ...renewCertificates()], need_restart: needRestart }
     log.info({ event: 'reload', ...changes }, 'configuration reloaded')
     return changes
   }
@@ -202,9 +221,9 @@ function reportVouching({ unix, tcp }: Vouching, log: Logger): void {
 }
 
 /** What is wrong with the operator's files is for the superadmin who asked to hear. */
-function reloadForCaller(reload: () => Reloaded): Reloaded {
+async function reloadForCaller(reload: () => Promise<Reloaded>): Promise<Reloaded> {
   try {
-    return reload()
+    return await reload()
   } catch (error) {
     if (!(error instanceof Complaint)) throw error
     const hint = error.hint === undefined ? '' : ` (${error.hint})`

@@ -1,5 +1,6 @@
 import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
+import { DamagedRecord } from '../store/record.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
 import type { Actor } from './records.ts'
 
@@ -11,6 +12,12 @@ export interface AuditEvent {
   readonly event:
     | `token.${'mint' | 'create' | 'generate' | 'update' | 'revoke' | 'delete' | 'sweep'}`
     | `user.${'create' | 'update' | 'delete'}`
+    | 'token.refuse'
+    | 'config.change'
+    | 'audit.checkpoint'
+    | 'refusals'
+    | 'clock.reset'
+    | 'store.restore'
   readonly by: Actor
   readonly [detail: string]: unknown
 }
@@ -89,6 +96,10 @@ export function storeFailure(error: unknown): unknown {
         cause: error,
       },
     )
+  }
+  if (error instanceof DamagedRecord) {
+    const advice = 'What is stored about this is damaged: tell the operator to run "postern check".'
+    return new Failure('unavailable', advice, { cause: error })
   }
   if (error instanceof Unavailable) {
     return new Failure('unavailable', 'The store does not take this now: try again later.', { cause: error })

@@ -35,7 +35,10 @@ interface Entry {
   readonly grant: Grant
 }
 
-/** Who on this host may mint what. The first rule that is about a caller decides; the defaults come last. */
+/**
+ * Who on this host may mint what. The first rule that is about a caller decides; rules about a uid, those of root and of
+ * the daemon's own user included, come before rules about a group: whoever is known by name is not taken for one of many.
+ */
 export class Operators {
   readonly #entries: readonly Entry[]
   readonly #loopbackMint: boolean
@@ -45,7 +48,9 @@ export class Operators {
    * `loopbackMint`: false closes TCP to everybody.
    */
   constructor(rules: readonly OperatorRule[], loopbackMint: boolean) {
-    this.#entries = [...rules.map(entryOf), ...defaults()]
+    const entries = [...rules.map(entryOf), ...defaults()]
+    const isPersonal = ({ uid }: Entry) => uid !== undefined
+    this.#entries = [...entries.filter(isPersonal), ...entries.filter((entry) => !isPersonal(entry))]
     this.#loopbackMint = loopbackMint
   }
 
@@ -66,10 +71,10 @@ export class Operators {
   explain({ door, uid }: Peer): { readonly reason: string; readonly hint?: string } {
     if (door === 'tcp' && !this.#loopbackMint) return { reason: 'listen.loopback_mint is off' }
     if (uid === undefined) return { reason: 'the kernel does not tell who is connected' }
-    const member = door === 'unix' ? `, or make them a member of group ${OPERATORS_GROUP}` : ''
+    const member = door === 'unix' ? `make them a member of group ${OPERATORS_GROUP}, or ` : ''
     return {
       reason: `uid ${uid} is no operator`,
-      hint: `to let them mint, add [[operators]] with uid = ${uid} to the configuration${member}`,
+      hint: `to let them mint, ${member}add [[operators]] with uid = ${uid} to the configuration`,
     }
   }
 }

@@ -78,6 +78,9 @@ export interface LocalActor {
   readonly program: string | null
 }
 
+/** What is done by nobody's wish. */
+export const DAEMON: Actor = { kind: 'daemon' }
+
 /** Zabbix numbers them 1, 2, 3. */
 export type UserType = 'user' | 'admin' | 'superadmin'
 

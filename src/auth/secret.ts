@@ -1,4 +1,4 @@
-import { hash as digest, randomFillSync } from 'node:crypto'
+import { createHmac, hash as digest, randomFillSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { crc32 } from 'node:zlib'
 
@@ -108,6 +108,11 @@ export class Pepper {
       this.#inner[at] = (key[at] as number) ^ 0x36
       this.#outer[at] = (key[at] as number) ^ 0x5c
     }
+  }
+
+  /** Keys for other purposes that are made from the pepper, so that there is one file to keep safe: 32 bytes each. */
+  static derive(key: Uint8Array, purpose: string): Buffer {
+    return createHmac('sha256', key).update(purpose).digest()
   }
 
   /** The hash of a secret-shaped text, in base64url. */

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, orderedNumber, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
-import { sweptFrom } from './records.ts'
+import { DAEMON, sweptFrom } from './records.ts'
 import { erasure, parseToken } from './token-steps.ts'
 
 /** Tokens removed between two turns of the event loop. */
@@ -46,7 +46,7 @@ export class Sweeper {
       return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }
     const { id: token, name } = parseToken(entry)
-    const audit = { event: 'token.sweep', by: { kind: 'daemon' }, token, name } as const
+    const audit = { event: 'token.sweep', by: DAEMON, token, name } as const
     return this.#ledger.commit({ steps: erasure(entry), audit: [audit] })
   }
 }

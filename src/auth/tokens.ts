@@ -2,9 +2,10 @@ import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, LocalCaller } from './caller.ts'
 import { Counter } from './counter.ts'
 import type { AuditEvent, Decision, Ledger } from './ledger.ts'
+import type { MintWish } from './operators.ts'
 import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
@@ -78,7 +79,7 @@ export class Tokens {
       const record = this.#newRecord({ id, user, name, hash }, request, caller)
       const creation: Decision = {
         steps: [...insertion(record), { key: nameKey(user, name), expect: taken?.version ?? 0, write: id }],
-        audit: [describeToken('token.mint', actorOf(caller), record, { expires: record.expires })],
+        audit: [describeToken('token.mint', actorOf(caller), record, detailsOf(record, caller))],
       }
       const replaced = taken === undefined ? undefined : await this.#replacement(taken, record, caller)
       const committed = await this.#ledger.commit(
@@ -86,6 +87,18 @@ export class Tokens {
       )
       return committed ? { record, secret } : undefined
     })
+  }
+
+  /** Somebody may mint, but not that. */
+  async recordRefusal({ ttl, userid, scopes }: MintWish, caller: LocalCaller): Promise<void> {
+    const { rule } = caller.grant
+    const event = {
+      event: 'token.refuse',
+      by: actorOf(caller),
+      rule,
+      asked: { ttl, userid, scopes },
+    } as const
+    await this.#ledger.commit({ steps: [], audit: [event] })
   }
 
   #newRecord(
@@ -170,6 +183,11 @@ export class Tokens {
       signals: [tokenSignal(record)],
     }
   }
+}
+
+/** What a mint's line says beside who and what: the decision's terms, and the rule that allowed it. */
+function detailsOf({ expires, scopes }: TokenRecord, caller: Caller): object {
+  return { expires, scopes, ...(caller.kind === 'local' && { rule: caller.grant.rule }) }
 }
 
 export function describeToken(

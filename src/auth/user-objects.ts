@@ -8,6 +8,7 @@ import { present, select } from './query.ts'
 import { type Fields, type QueryParams, toQuery } from './query-params.ts'
 import {
   type Actor,
+  DAEMON,
   deletedUserKey,
   type UserRecord,
   type UserType,
@@ -163,7 +164,7 @@ export class UserObjects {
   /** Goes on with what a crash interrupted. */
   async tidyDeleted(): Promise<void> {
     const interrupted = await this.#store.scan({ ...prefixed('D/'), limit: PAGE })
-    for (const { key } of interrupted) await this.#tidy(String(BigInt(key.slice(2))), { kind: 'daemon' })
+    for (const { key } of interrupted) await this.#tidy(String(BigInt(key.slice(2))), DAEMON)
   }
 
   async #tidy(id: string, by: Actor): Promise<void> {

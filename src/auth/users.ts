@@ -1,7 +1,7 @@
 import { after, type Maybe } from '../protocol/maybe.ts'
 import { type Feed, prefixed, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
-import { decodeSignal, type UserRecord, userKey, usernameKey } from './records.ts'
+import { DAEMON, decodeSignal, type UserRecord, userKey, usernameKey } from './records.ts'
 
 /** The superadmin that is there from the first start; it owns what Auth.CreateApiToken mints. */
 export const ADMIN_ID = '1'
@@ -33,7 +33,7 @@ export class Users implements Feed {
         { key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) },
         { key: usernameKey(ADMIN.username), expect: 0, write: ADMIN_ID },
       ],
-      audit: [{ event: 'user.create', by: { kind: 'daemon' }, user: ADMIN_ID, username: ADMIN.username }],
+      audit: [{ event: 'user.create', by: DAEMON, user: ADMIN_ID, username: ADMIN.username }],
     })
     const users = new Users(store)
     store.subscribe(users)

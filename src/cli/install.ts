@@ -1,9 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { tryLock } from '../linux/lock.ts'
 import { uidOf } from '../linux/names.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { writeDurably } from '../store/files.ts'
@@ -15,6 +25,8 @@ const CONFIGURATION = '/etc/postern'
 /** Where a service with and without a dynamic user keeps its state. */
 const STATES = ['/var/lib/private/postern', '/var/lib/postern']
 const SOCKETS = ['postern.socket', 'postern-tcp.socket']
+/** Of the remote door: put there by hand, and of no use without the rest. */
+const REMOTE = 'postern-remote.socket'
 const UNIT_FILES = ['postern.service', ...SOCKETS, 'postern-diag.socket']
 /** Of the Debian package, which looks after its files itself. */
 const PACKAGED_UNIT = '/usr/lib/systemd/system/postern.service'
@@ -77,6 +89,7 @@ function refuseToStart(): void {
 
 function installation(user: string | undefined): Step[] {
   const program = places()
+  refuseRunningDaemon()
   if (user !== undefined && uidOf(user) === undefined)
     throw new Complaint(`there is no user ${user}`, `useradd --system ${user}`)
   return [
@@ -90,7 +103,10 @@ function installation(user: string | undefined): Step[] {
     },
     {
       say: `make ${CONFIGURATION}`,
-      run: () => void mkdirSync(CONFIGURATION, { recursive: true, mode: 0o755 }),
+      run() {
+        mkdirSync(CONFIGURATION, { recursive: true })
+        chmodSync(CONFIGURATION, 0o755) // whatever the umask: the daemon has to read its configuration
+      },
     },
     ...pepperSteps(),
     ...configurationSteps(),
@@ -103,7 +119,29 @@ function installation(user: string | undefined): Step[] {
       say: `start ${SOCKETS.join(' and ')}, now and at each boot`,
       run: () => command('systemctl', 'enable', '--now', ...SOCKETS),
     },
+    {
+      say: 'start the service anew, if it runs',
+      run: () => command('systemctl', 'try-restart', 'postern.service'),
+    },
   ]
+}
+
+/** One that was started by hand would lose its socket, and then its state, to the service. */
+function refuseRunningDaemon(): void {
+  const locked = STATES.filter((state) => !existsSync('/run/systemd/units/invocation:postern.service') && isLocked(state))
+  if (locked.length === 0) return
+  throw new Complaint(`a daemon is running on ${locked.join()}`, 'stop it first: the service takes its tokens over')
+}
+
+function isLocked(state: string): boolean {
+  try {
+    const fd = openSync(join(state, 'lock'), 'r')
+    const free = tryLock(fd)
+    closeSync(fd)
+    return !free
+  } catch {
+    return false // there is none
+  }
 }
 
 /** An older pepper is taken over, and never replaced: without it the tokens that there are would be worthless. */
@@ -112,7 +150,11 @@ function pepperSteps(): Step[] {
   if (existsSync(file)) return [{ say: `keep ${file}`, run() {} }]
   const older = STATES.map((state) => join(state, 'pepper')).find((path) => existsSync(path))
   if (older !== undefined) {
-    return [{ say: `copy ${older} to ${file}`, run: () => writeDurably(file, readFileSync(older, 'utf8')) }]
+    const move = () => {
+      writeDurably(file, readFileSync(older, 'utf8'))
+      rmSync(older) // beside the database it would go wherever that goes
+    }
+    return [{ say: `move ${older} to ${file}`, run: move }]
   }
   const orphaned = STATES.find((state) => existsSync(join(state, 'format.json')))
   if (orphaned !== undefined) {
@@ -145,11 +187,11 @@ function removal(purge: boolean): Step[] {
     {
       say: 'stop the service and its sockets',
       run() {
-        const installed = UNIT_FILES.filter((name) => existsSync(join(UNITS, name)))
+        const installed = [...UNIT_FILES, REMOTE].filter((name) => existsSync(join(UNITS, name)))
         if (installed.length > 0) command('systemctl', 'disable', '--now', ...installed)
       },
     },
-    ...[...UNIT_FILES.map((name) => join(UNITS, name)), SYSUSERS].map(remove),
+    ...[...[...UNIT_FILES, REMOTE, 'postern.service.d'].map((name) => join(UNITS, name)), SYSUSERS].map(remove),
     { say: 'let systemd read its units again', run: () => command('systemctl', 'daemon-reload') },
     ...(purge
       ? kept.map(remove)
@@ -167,7 +209,7 @@ function places(): Places {
   const node = realpathSync(process.execPath)
   const root = realpathSync(fileURLToPath(new URL('../..', import.meta.url)))
   for (const path of [node, root]) {
-    if (!/^\/(home|root|run\/user|tmp|var\/tmp)\//.test(path)) continue
+    if (!/^\/(home|root|run\/user|tmp|var\/tmp|srv|mnt|media|boot)\//.test(path)) continue
     throw new Complaint(
       `${path} is in a place that the service cannot see`,
       'install Node and this package for the whole system, below /usr or /opt',
@@ -182,7 +224,10 @@ function template(name: string): string {
 
 /** The units are written for the Debian package's places and user. */
 function fitted(unit: string, { node, root }: Places, user: string | undefined): string {
-  const placed = unit.replaceAll('/usr/bin/node', node).replaceAll('/usr/lib/postern', root)
+  const placed = unit
+    .replaceAll('/usr/bin/node', node)
+    .replaceAll('/usr/lib/postern', root)
+    .replaceAll('/usr/share/doc/postern', root)
   return user === undefined ? placed : placed.replace(/^DynamicUser=yes\nUser=.*$/m, `User=${user}`)
 }
 

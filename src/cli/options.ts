@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { HOST_SOCKET, loadConfig } from '../config.ts'
+import { type Flags, HOST_SOCKET, type LoadedConfig, loadConfig } from '../config.ts'
 import { Complaint, inWords } from '../protocol/complaint.ts'
 import { parseDuration } from '../units.ts'
 
@@ -27,10 +27,20 @@ export function withTokenFile(command: Command): Command {
 /** Where nobody says which socket, one's own daemon comes first, and then the host's. */
 export function socketOf({ socket, config: file }: SocketOption): string {
   const flags = { ...(socket !== undefined && { socket }), ...(file !== undefined && { config: file }) }
-  const { config, sources } = loadConfig(flags)
+  const { config, sources } = file === undefined ? findDaemon(flags) : loadConfig(flags)
   const own = config.listen.socket
   const isGuess = sources.get('listen.socket') === 'default' && !existsSync(own)
   return isGuess && existsSync(HOST_SOCKET) ? HOST_SOCKET : own
+}
+
+/** A fault in the daemon's file is the daemon's to tell: who wants to call it needs no more than its place. */
+function findDaemon(flags: Flags): LoadedConfig {
+  try {
+    return loadConfig(flags)
+  } catch (error) {
+    if (!(error instanceof Complaint) || error.exitCode === 2) throw error
+    return loadConfig({ ...flags, config: '/dev/null' })
+  }
 }
 
 /** From a file or the environment, never from the command line, which everybody can see in ps. */

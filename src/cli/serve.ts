@@ -1,12 +1,15 @@
 import { basename, relative } from 'node:path'
 import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
-import { takeInherited } from '../linux/activation.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Inherited, takeInherited } from '../linux/activation.ts'
 import { findServiceManager } from '../linux/notify.ts'
 import { tend } from '../service.ts'
-import { print } from './terminal.ts'
+import { print, report } from './terminal.ts'
 
 const SAME_REQUEST_MS = 1_000
+/** How long a start that cannot succeed takes under systemd, in milliseconds: more than its limits allow for. */
+const RETRY_MS = 2_000
 /** EX_SOFTWARE (sysexits.h). Not 1, which says that something has to be put right before a start can succeed. */
 const UNEXPECTED = 70
 
@@ -21,13 +24,29 @@ export function serveCommand(): Command {
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const loaded = loadConfig(flags)
+  const inherited = takeInherited()
+  try {
+    await run(flags, inherited)
+  } catch (error) {
+    // Whoever waits at an inherited socket has systemd start us again at once; in a while it would give the sockets up.
+    // So it is told at once, and tried again not too soon: once the fault is mended, the gate opens by itself.
+    if (inherited.unix.length + inherited.tcp.length > 0) {
+      report(error)
+      await pause(RETRY_MS)
+      process.exit(1)
+    }
+    throw error
+  }
+}
+
+async function run(flags: Flags, inherited: Inherited): Promise<void> {
+  const loaded = loadConfig(flags, 'daemon')
   // Loaded here, so that the other commands start without the daemon's parts.
   const [{ startDaemon }, { createLog }] = await Promise.all([import('../daemon.ts'), import('../log.ts')])
   const log = createLog()
   const manager = findServiceManager()
-  const inherited = takeInherited()
-  const daemon = await startDaemon(loaded.config, { log, inherited, reread: () => loadConfig(flags).config })
+  const reread = () => loadConfig(flags, 'daemon').config
+  const daemon = await startDaemon(loaded.config, { log, inherited, reread })
   const endTending = await tend(manager, daemon, log)
 
   let asked: number | undefined
@@ -46,11 +65,9 @@ async function serve(flags: Flags): Promise<void> {
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
   process.on('SIGHUP', () => {
-    try {
-      daemon.reload()
-    } catch (error) {
-      log.error({ err: error }, 'the new configuration is not valid; the old one stays')
-    }
+    daemon
+      .reload()
+      .catch((err: unknown) => log.error({ err }, 'the new configuration is not valid; the old one stays'))
   })
   // Nothing is known about the state after a fault of our own: end, and let the service manager start anew.
   process.on('uncaughtException', (err) => {

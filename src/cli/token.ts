@@ -3,13 +3,11 @@ import { actorInWords } from '../announcement.ts'
 import type { Actor } from '../auth/records.ts'
 import type { WhoAmI } from '../methods/auth.ts'
 import { Complaint } from '../protocol/complaint.ts'
+import { findToken, type Row, usernames, useridOf } from './lookup.ts'
 import { readTtl } from './options.ts'
 import { type Call, type SessionOptions, session, withSession } from './session.ts'
 import { print, printJson, printTable, wantsJson } from './terminal.ts'
 import { relative } from './times.ts'
-
-/** A token object as token.get gives it: strings, times in Unix seconds. */
-type Row = Readonly<Record<string, string>>
 
 /** `postern token …`: tokens with names, owners and states. */
 export function tokenCommand(): Command {
@@ -202,51 +200,4 @@ function deleteCommand(): Command {
 function expiryAfter(ttl: string): number {
   const seconds = readTtl(ttl)
   return seconds === 0 ? 0 : Math.floor(Date.now() / 1000) + seconds
-}
-
-const EVERYTHING = [
-  ...[
-    'tokenid',
-    'name',
-    'description',
-    'userid',
-    'lastaccess',
-    'status',
-    'expires_at',
-    'created_at',
-    'creator_userid',
-  ],
-  ...['scopes', 'minted_by'],
-]
-
-/** By id, or by a name that only one token has. */
-async function findToken(call: Call, wanted: string): Promise<Row> {
-  const condition = /^\d+$/.test(wanted) ? { tokenids: [wanted] } : { filter: { name: wanted } }
-  const rows = (await call('token.get', { ...condition, output: EVERYTHING })) as Row[]
-  const [row, another] = rows
-  if (row === undefined)
-    throw new Complaint(`there is no token ${wanted}`, 'postern token list shows those there are')
-  if (another !== undefined) {
-    throw new Complaint(
-      `several tokens are called ${wanted}`,
-      `name it by its id: ${rows.map(({ tokenid }) => tokenid).join(', ')}`,
-    )
-  }
-  return row
-}
-
-async function usernames(call: Call): Promise<ReadonlyMap<string, string>> {
-  const users = (await call('user.get', { output: ['userid', 'username'] })) as {
-    userid: string
-    username: string
-  }[]
-  return new Map(users.map(({ userid, username }) => [userid, username]))
-}
-
-/** The id of a user who was named. */
-export async function useridOf(call: Call, username: string): Promise<string> {
-  const users = (await call('user.get', { filter: { username }, output: ['userid'] })) as { userid: string }[]
-  const [user] = users
-  if (user !== undefined) return user.userid
-  throw new Complaint(`there is no user ${username}`, 'postern user list shows those there are')
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { Complaint } from '../protocol/complaint.ts'
 import { type SessionOptions, session, withSession } from './session.ts'
 import { print, printJson, printTable, wantsJson } from './terminal.ts'
-import { useridOf } from './token.ts'
+import { useridOf } from './lookup.ts'
 
 type Row = Readonly<Record<string, string>>
 

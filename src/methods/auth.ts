@@ -1,5 +1,5 @@
-import type { TokenCaller } from '../auth/caller.ts'
-import { granted } from '../auth/operators.ts'
+import type { LocalCaller, TokenCaller } from '../auth/caller.ts'
+import { granted, type MintWish } from '../auth/operators.ts'
 import { isScope, MOST_SCOPES } from '../auth/scopes.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
@@ -69,12 +69,27 @@ export const createApiToken = method({
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
   async handler({ userid, username, ...request }, caller, { tokens, users }) {
     const named = await nameOwner(userid, username, users)
-    const { userid: user, scopes } = granted({ ...request, userid: named }, caller.grant)
+    const wish = { ...request, userid: named }
+    const { userid: user, scopes } = await grantOrRecord(wish, caller, tokens)
     if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
     const { secret } = await tokens.mint({ ...request, user, scopes }, caller)
     return secret.reveal()
   },
 })
+
+/** An operator who asks for more than their rule allows is a line in the audit log. */
+async function grantOrRecord(
+  wish: MintWish,
+  caller: LocalCaller,
+  tokens: Services['tokens'],
+): Promise<ReturnType<typeof granted>> {
+  try {
+    return granted(wish, caller.grant)
+  } catch (thrown) {
+    await tokens.recordRefusal(wish, caller)
+    throw thrown
+  }
+}
 
 /** The id of the owner who was named; undefined: nobody was. */
 async function nameOwner(

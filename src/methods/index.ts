@@ -1,4 +1,4 @@
-import { auditGet } from './audit.ts'
+import { AUDIT_METHODS } from './audit.ts'
 import { createApiToken, revokeApiToken, whoAmI } from './auth.ts'
 import type { Method } from './method.ts'
 import { rpcDiscover, systemInfo, systemReload } from './system.ts'
@@ -12,7 +12,7 @@ export const METHODS: readonly Method[] = [
   revokeApiToken,
   ...TOKEN_METHODS,
   ...USER_METHODS,
-  auditGet,
+  ...AUDIT_METHODS,
   systemInfo,
   systemReload,
   rpcDiscover,

@@ -1,4 +1,5 @@
 import type { AuditLog } from '../auth/audit-log.ts'
+import type { Auditor } from '../auth/auditor.ts'
 import type { AnonymousCaller, Caller, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { UserType } from '../auth/records.ts'
@@ -21,6 +22,7 @@ export interface Services {
   readonly users: Users
   readonly lastAccess: LastAccess
   readonly audit: AuditLog
+  readonly auditor: Auditor
   readonly tokenObjects: TokenObjects
   readonly tokenGet: TokenGet
   readonly userObjects: UserObjects
@@ -40,7 +42,7 @@ export interface DaemonFacts {
   /** How it is told who is local, on each door. */
   vouching(): Vouching
   /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */
-  reload(): Reloaded
+  reload(caller: Caller): Promise<Reloaded>
 }
 
 /** `kernel`: it names everybody who connects. `file mode`: it cannot be asked, and who may open the socket is local. */

@@ -80,7 +80,7 @@ export const systemReload = method({
       need_restart: { type: 'array', items: { type: 'string' }, description: 'What a restart will change.' },
     },
   }),
-  handler: (_params, _caller, { daemon }) => daemon.reload(),
+  handler: (_params, caller, { daemon }) => daemon.reload(caller),
 })
 
 export const rpcDiscover = method({

@@ -19,15 +19,16 @@ export class Certificate {
   }
 
   /**
-   * Reads the files again; what this returns puts the new certificate in the old one's place, and says whether it is
-   * another one. Open connections keep theirs. Throws Complaint, and the old one stays.
+   * Reads the files again. Says whether it is another certificate, and how to put it in the old one's place; open
+   * connections keep theirs. Throws Complaint, and the old one stays.
    */
-  prepare(files: CertificateFiles): () => boolean {
+  prepare(files: CertificateFiles): { readonly renewed: boolean; apply(): void } {
     const next = load(files)
-    return () => {
-      const renewed = next.fingerprint !== this.#current.fingerprint
-      this.#current = next
-      return renewed
+    return {
+      renewed: next.fingerprint !== this.#current.fingerprint,
+      apply: () => {
+        this.#current = next
+      },
     }
   }
 
@@ -63,11 +64,17 @@ function load({ cert, key }: CertificateFiles): { context: SecureContext; finger
     return { context, fingerprint: new X509Certificate(certificate).fingerprint256 }
   } catch (cause) {
     throw new Complaint(
-      `the certificate ${cert} and the key ${key} cannot be used: ${(cause as Error).message}`,
+      `the certificate ${cert} and the key ${key} cannot be used: ${reasonOf(cause)}`,
       'they have to belong together, both in PEM',
       { cause },
     )
   }
+}
+
+/** OpenSSL's own words, without its numbers: "key values mismatch". */
+function reasonOf(error: unknown): string {
+  const { message } = error as Error
+  return message.slice(message.lastIndexOf(':') + 1)
 }
 
 function read(file: string): Buffer {

@@ -1,5 +1,5 @@
 import { describePeer } from '../auth/actor.ts'
-import { type Caller, type LocalCaller, type Peer, RANK, type TokenCaller } from '../auth/caller.ts'
+import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { Operators } from '../auth/operators.ts'
 import { allows } from '../auth/scopes.ts'
@@ -36,18 +36,22 @@ export class Identification {
     return row.access === 'local' ? this.#local(origin) : this.#bearer(row, origin, token)
   }
 
-  #local({ connection: { peer }, claims }: Origin): LocalCaller {
-    const reason = whyNotLocal(peer, claims)
-    if (reason !== undefined) throw this.#refuse(peer, { reason })
+  #local(origin: Origin): LocalCaller {
+    const { peer } = origin.connection
+    const reason = whyNotLocal(peer, origin.claims)
+    if (reason !== undefined) throw this.#refuse(origin, { reason })
     const operators = this.#operators()
     const grant = operators.grantTo(peer)
-    if (grant === undefined) throw this.#refuse(peer, operators.explain(peer))
+    if (grant === undefined) throw this.#refuse(origin, operators.explain(peer))
     return { kind: 'local', peer, grant }
   }
 
-  #refuse(peer: Peer, why: { readonly reason: string; readonly hint?: string }): Failure {
+  #refuse(
+    { connection: { peer }, address }: Origin,
+    why: { readonly reason: string; readonly hint?: string },
+  ): Failure {
     const { kind: _, ...who } = describePeer(peer)
-    this.#refusals.warn({ ...who, address: peer.address, ...why }, `refused to mint: ${why.reason}`)
+    this.#refusals.warn('mint', { ...who, address, ...why }, `refused to mint: ${why.reason}`)
     // To strangers the reason would be a recipe; who is on the Unix socket may be told.
     const told = peer.door === 'unix' ? `: ${why.reason}` : ''
     return new Failure(
@@ -58,11 +62,14 @@ export class Identification {
 
   #bearer(row: Method, origin: Origin, token: string | undefined): Maybe<TokenCaller> {
     const credential = token ?? bearerOf(origin.authorization)
-    if (credential === undefined) throw missing()
+    if (credential === undefined) {
+      this.#refusals.count('token')
+      throw missing()
+    }
     return after(this.identify(origin, credential), (caller) => {
-      if (caller === undefined) throw invalidToken()
-      if (mayCall(caller, row)) return caller
-      throw insufficient(row)
+      if (caller !== undefined && mayCall(caller, row)) return caller
+      this.#refusals.count(caller === undefined ? 'token' : 'call')
+      throw caller === undefined ? invalidToken() : insufficient(caller, row)
     })
   }
 
@@ -90,10 +97,11 @@ export function mayCall({ user, token }: TokenCaller, { name, access }: Method):
 }
 
 /** RFC 6750 section 3.1. */
-function insufficient({ name, access }: Method): Failure {
+function insufficient({ user }: TokenCaller, { name, access }: Method): Failure {
+  const ranks = access !== 'local' && RANK[user.type] >= RANK[access]
   return new Failure(
     'forbidden',
-    `This takes the token of a user of type ${access}, with a scope that names ${name}.`,
+    ranks ? `The scopes of this token do not name ${name}.` : `This takes the token of a user of type ${access}.`,
     { headers: { 'WWW-Authenticate': 'Bearer realm="postern", error="insufficient_scope"' } },
   )
 }

@@ -52,13 +52,24 @@ export async function openRemote(
 ): Promise<() => void> {
   const fd = inherited.remote.find((candidate) => samePlace(addressOf(candidate), place))
   if (fd !== undefined) await listenOnDescriptor(server, fd)
-  else if ('path' in place) return listenOnUnix(server, { path: place.path, mode, group })
+  else if ('path' in place) return listenOnPath(server, { path: place.path, mode, group })
   else await listenOnAddress(server, place)
   return () => {}
 }
 
+const BY_SYSTEMD = 'under systemd the port is opened by a socket unit: see postern-remote.socket'
+
 function samePlace(found: Place | undefined, place: Place): boolean {
   return JSON.stringify(found) === JSON.stringify(place)
+}
+
+async function listenOnPath(server: Server, address: UnixAddress): Promise<() => void> {
+  try {
+    return await listenOnUnix(server, address)
+  } catch (error) {
+    if (!(error instanceof Complaint)) throw error
+    throw new Complaint(error.message, `choose another place for it, or ${BY_SYSTEMD}`, { cause: error.cause })
+  }
 }
 
 function listenOnDescriptor(server: Server, fd: number): Promise<number | undefined> {
@@ -75,7 +86,7 @@ function listenOnDescriptor(server: Server, fd: number): Promise<number | undefi
 function listenOnAddress(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => {
-      const hint = codeOf(error) === 'EADDRINUSE' ? 'stop whoever has that port' : undefined
+      const hint = codeOf(error) === 'EADDRINUSE' ? 'stop whoever has that port' : BY_SYSTEMD
       const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
       reject(new Complaint(`cannot listen on ${address}: ${inWords(error)}`, hint, { cause: error }))
     }

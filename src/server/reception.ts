@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
 import type { Peer } from '../auth/caller.ts'
 import { loopbackPeerUid } from '../linux/loopback.ts'
 import { peerCredentials } from '../linux/peer.ts'
@@ -8,6 +8,9 @@ import type { Current, Limits } from './limits.ts'
 import type { Connection } from './origin.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { sendRaw } from './replies.ts'
+
+/** Of all connections, what the network may have: the Unix sockets keep a share that no stranger can take up. */
+const NETWORK_SHARE = 0.9
 
 /** What a listener knows about whoever connects to it. */
 export interface Entrance {
@@ -47,7 +50,7 @@ export class Reception {
     const proxies = entrance.proxies?.()
     const reason = this.#reasonToRefuse(peer, proxies)
     if (reason !== undefined) {
-      this.#refusals.warn({ address: peer.address, reason }, 'refused a connection')
+      this.#refusals.warn('connection', { address: peer.address, reason }, 'refused a connection')
       if (entrance.plain) sendRaw(socket, new Failure('limited', reason, { headers: { 'Retry-After': '1' } }))
       else socket.destroy()
       return undefined
@@ -85,17 +88,20 @@ export class Reception {
   #reasonToRefuse({ address }: Peer, proxies: TrustedProxies | undefined): string | undefined {
     const { connections, connections_per_address } = this.#limits()
     if (this.#open.size >= connections) return 'Too many connections.'
-    // A socket's clients have no addresses, and a proxy's are behind one.
-    if (address === UNIX_ADDRESS || proxies?.trusts(address) === true) return undefined
-    return (this.#byAddress.get(address) ?? 0) >= connections_per_address
+    if (address === UNIX_ADDRESS) return undefined // a socket's clients have no addresses
+    const overNetwork = this.#open.size - (this.#byAddress.get(UNIX_ADDRESS) ?? 0)
+    if (overNetwork >= connections * NETWORK_SHARE) return 'Too many connections.'
+    if (proxies?.trusts(address) === true) return undefined // many clients are behind one address
+    return (this.#byAddress.get(neighbourhood(address)) ?? 0) >= connections_per_address
       ? 'Too many connections from your address.'
       : undefined
   }
 
   #count({ address }: Peer, change: 1 | -1): void {
-    const count = (this.#byAddress.get(address) ?? 0) + change
-    if (count === 0) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, count)
+    const place = neighbourhood(address)
+    const count = (this.#byAddress.get(place) ?? 0) + change
+    if (count === 0) this.#byAddress.delete(place)
+    else this.#byAddress.set(place, count)
   }
 
   /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
@@ -109,6 +115,17 @@ export class Reception {
   dismissAll(): void {
     for (const socket of this.#open.keys()) socket.destroy()
   }
+}
+
+/** Addresses that one host can choose among at will count as one: all of loopback, and an IPv6 network of 64 bits. */
+function neighbourhood(address: string): string {
+  if (address.startsWith('127.') || address === '::1') return 'loopback'
+  if (!isIPv6(address)) return address
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = tail === undefined ? [] : Array(8 - groups.length - rest.length).fill('0')
+  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }
 
 /** On the remote door the kernel is not asked: whoever it might name would be a proxy. */

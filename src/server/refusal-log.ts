@@ -4,18 +4,35 @@ import type { Logger } from 'pino'
 const MOST_LINES = 20
 const WINDOW_MS = 10_000
 
+/** What strangers are refused: to mint, to call without a token that is valid, to call what theirs does not allow, to connect. */
+export type RefusalKind = 'mint' | 'token' | 'call' | 'connection'
+
 /** The log of what strangers cause, which they must not be able to fill (pitfall 27). */
 export class RefusalLog {
   readonly #log: Logger
   #began = Number.NEGATIVE_INFINITY
   #written = 0
   #left = 0
+  readonly #counts = new Map<RefusalKind, number>()
 
   constructor(log: Logger) {
     this.#log = log
   }
 
-  warn(details: object, message: string): void {
+  /** Counts and says nothing: refusals that are everyday. */
+  count(kind: RefusalKind): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
+  }
+
+  /** How many there were since this was asked last. */
+  take(): Partial<Record<RefusalKind, number>> {
+    const counts = Object.fromEntries(this.#counts)
+    this.#counts.clear()
+    return counts
+  }
+
+  warn(kind: RefusalKind, details: object, message: string): void {
+    this.count(kind)
     if (performance.now() - this.#began >= WINDOW_MS) this.#begin()
     if (this.#written < MOST_LINES) {
       this.#written++

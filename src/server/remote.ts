@@ -69,21 +69,33 @@ export class RemoteDoor {
     return remote
   }
 
+  /** Throws Complaint for what could not be opened after a restart, as far as that can be told: certificates and keys. */
+  check(values: readonly RemoteValues[]): void {
+    for (const one of values) this.#build(one)
+  }
+
   /**
-   * Reads certificates again, and takes over which proxies are trusted. `values` are as many as before, with the same
-   * places. What this returns does it, and says what was changed. Throws Complaint, and everything stays.
+   * Reads certificates again, and what proxies to trust. `values` are as many as before, with the same places. Says what
+   * is new, and how to take it over. Throws Complaint, and everything stays.
    */
-  prepare(values: readonly RemoteValues[]): () => string[] {
+  prepare(values: readonly RemoteValues[]): { readonly renewed: readonly string[]; apply(): void } {
     const changes = this.#remotes.map((remote, at) => {
       const next = values[at] ?? remote.values
       const files = this.#filesOf(next)
-      return { remote, next, renew: files && remote.certificate?.prepare(files) }
+      const proxies = new TrustedProxies(next.trusted_proxies)
+      return { remote, proxies, certificate: files && remote.certificate?.prepare(files) }
     })
-    return () =>
-      changes.flatMap(({ remote, next, renew }, at) => {
-        remote.proxies = new TrustedProxies(next.trusted_proxies)
-        return renew?.() === true ? [`remote[${at}] certificate`] : []
-      })
+    return {
+      renewed: changes.flatMap(({ certificate }, at) =>
+        certificate?.renewed ? [`remote[${at}] certificate`] : [],
+      ),
+      apply() {
+        for (const { remote, proxies, certificate } of changes) {
+          remote.proxies = proxies
+          certificate?.apply()
+        }
+      },
+    }
   }
 
   #filesOf({ cert, key }: RemoteValues): CertificateFiles | undefined {

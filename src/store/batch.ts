@@ -1,10 +1,15 @@
+import { hash } from 'node:crypto'
 import { APPENDED, type Commit, type Entry, HEAD, orderedNumber } from './store.ts'
 
-/** The last numbers given out: to a commit, and to an appended line. */
+/** The last numbers given out, to a commit and to an appended line, and that line's hash. */
 export interface Head {
   readonly commit: number
   readonly appended: number
+  readonly hash: string
 }
+
+/** Where the chain of appended lines begins. */
+export const CHAIN_START = ''
 
 /** Whether a commit's conditions hold, and if not, whether that rests on a write of this same batch. */
 export type Admission = 'admitted' | 'refused' | 'refused by a queued write'
@@ -33,12 +38,13 @@ export class Batch {
     for (const { key, write } of commit.steps) {
       if (write !== undefined) this.#pending.set(key, write === null ? null : { key, value: write, version })
     }
-    let appended = this.#head.appended
+    let { appended, hash } = this.#head
     for (const line of commit.append ?? []) {
       const key = APPENDED + orderedNumber(++appended)
-      this.#pending.set(key, { key, value: line, version })
+      hash = chained(hash, line)
+      this.#pending.set(key, { key, value: `${hash} ${line}`, version })
     }
-    this.#head = { commit: version, appended }
+    this.#head = { commit: version, appended, hash }
     return 'admitted'
   }
 
@@ -59,7 +65,14 @@ export class Batch {
   }
 }
 
+/** The hash of a line and, through its predecessor's, of everything before it. Computed here so that writers do not race. */
+export function chained(before: string, line: string): string {
+  return hash('sha256', `${before}\n${line}`, 'base64url')
+}
+
 /** The head as stored, or that of an empty store. */
 export function headOf(entry: Entry | undefined): Head {
-  return entry === undefined ? { commit: 0, appended: 0 } : (JSON.parse(entry.value) as Head)
+  return entry === undefined
+    ? { commit: 0, appended: 0, hash: CHAIN_START }
+    : (JSON.parse(entry.value) as Head)
 }

@@ -17,10 +17,13 @@ import { tryLock } from '../linux/lock.ts'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
 import { syncDirectory, writeDurably } from './files.ts'
 import { openLevel } from './level.ts'
+import { LevelDatabase } from './level-database.ts'
+import { levelPlaces } from './level-opening.ts'
 import type { Store } from './store.ts'
+import { refuseDamagedTables } from './tables.ts'
 
 /** The newest layout of the database that this program understands. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** What a state directory gives: the store, and the key (32 bytes) that tokens are hashed under. Close it to let the next daemon in. */
 export interface StateDirectory {
@@ -160,6 +163,12 @@ function readFormat(file: string): Format {
       'install the newer version again; nothing was touched',
     )
   }
+  if (parsed.format < FORMAT) {
+    throw new Complaint(
+      `the database has format ${parsed.format}, of a version from before the first release`,
+      'move the state directory away and mint anew; nothing was touched',
+    )
+  }
   return parsed
 }
 
@@ -192,7 +201,8 @@ async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
         throw new Complaint(`the database ${db} is gone`, 'restore it from your backup')
       }
       rmSync(begun, { recursive: true, force: true })
-      await (await openLevel(begun)).close()
+      rmSync(levelPlaces(directory).note, { force: true })
+      await (await LevelDatabase.open(begun)).close()
       renameSync(begun, db)
       syncDirectory(directory)
       writeFormat(formatFile, pepper, 'made')
@@ -204,7 +214,8 @@ async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
         'restore it from your backup',
       )
     }
-    return await openLevel(db)
+    refuseDamagedTables(db)
+    return await openLevel(levelPlaces(directory))
   } catch (error) {
     rmSync(begun, { recursive: true, force: true })
     if (error instanceof Complaint) throw error

@@ -1,11 +1,12 @@
-import { Level } from 'level'
-import { Batch, type Head, headOf } from './batch.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Maybe } from '../protocol/maybe.ts'
+import { Batch, type Head } from './batch.ts'
 import { Feeds } from './feeds.ts'
+import { type LevelPlaces, type Opened, openDatabase } from './level-opening.ts'
 import {
   type Commit,
   type Entry,
   type Feed,
-  HEAD,
   MAX_STEPS,
   OutcomeUnknown,
   type Range,
@@ -16,13 +17,10 @@ import {
 
 /** Steps that one durable write carries at most; what waits beyond that goes into the next. */
 const MAX_GROUP = 4_000
-
-/**
- * Keys go in as bytes: with text keys classic-level 3.0.0's getSync writes them into a buffer of a fixed size and does not
- * notice when the end of a long one is lost in the middle of a character, so that it reads another key.
- */
-type Database = Level<Buffer, string>
-type LevelSnapshot = ReturnType<Database['snapshot']>
+/** How often a store whose write failed looks whether it can be opened again, in milliseconds. */
+const RECOVERY_EVERY_MS = 1_000
+/** Not while the daemon starts, in milliseconds. */
+const BALLAST_AFTER_MS = 1_000
 
 interface Waiting {
   readonly commit: Commit
@@ -30,40 +28,51 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** Opens (or creates) the database in `directory`. Throws LevelDB's own error; see openStateDirectory for what it means. */
-export async function openLevel(directory: string): Promise<Store> {
-  const db: Database = new Level(directory, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
-  await db.open()
-  return new LevelStore(db)
+/** Opens (or creates) the database; see openDatabase for what can go wrong. */
+export async function openLevel(places: LevelPlaces): Promise<Store> {
+  return new LevelStore(places, await openDatabase(places))
 }
 
 /**
  * LevelDB behind the Store's promises: one writer queue with group commit. While one synced write is under way
- * newcomers gather, and the next write carries them all; a lone writer never waits.
+ * newcomers gather, and the next write carries them all; a lone writer never waits. After a failed write nobody knows what
+ * is on the disk: writes are refused, reads go on, and the database is opened anew before it takes another write.
  */
 class LevelStore implements Store {
-  readonly #db: Database
+  readonly #places: LevelPlaces
   readonly #feeds = new Feeds()
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | undefined
+  #opened: Opened
   #head: Head
-  #state: 'open' | 'failed' | 'closed' = 'open'
+  #state: 'open' | 'failed' | 'closed'
+  /** While the database is closed to be opened anew. */
+  #reopening: Promise<void> | undefined
+  readonly #closing = new AbortController()
+  #ballastTimer: NodeJS.Timeout | undefined
+  #recovery: Promise<void> = Promise.resolve()
 
-  constructor(db: Database) {
-    this.#db = db
-    this.#head = headOf(this.get(HEAD))
+  constructor(places: LevelPlaces, opened: Opened) {
+    this.#places = places
+    this.#opened = opened
+    this.#head = opened.head
+    this.#state = opened.cramped ? 'failed' : 'open'
+    if (opened.cramped) this.#recovery = this.#recover()
+    else this.#ballastTimer = setTimeout(() => this.#restoreBallast(), BALLAST_AFTER_MS).unref()
   }
 
   get writable(): boolean {
     return this.#state === 'open'
   }
 
-  get(key: string): Entry | undefined {
-    return readEntry(this.#db, key)
+  get(key: string): Maybe<Entry | undefined> {
+    if (this.#reopening !== undefined) return this.#reopening.then(() => this.#opened.db.get(key))
+    return this.#opened.db.get(key)
   }
 
-  scan(range: Range): Promise<Entry[]> {
-    return scanEntries(this.#db, range)
+  async scan(range: Range): Promise<Entry[]> {
+    await this.#reopening
+    return this.#opened.db.scan(range)
   }
 
   commit(commit: Commit): Promise<boolean> {
@@ -93,7 +102,8 @@ class LevelStore implements Store {
   }
 
   async #writeGroup(group: Waiting[]): Promise<void> {
-    const batch = new Batch(this.#head, (key) => this.get(key))
+    const { db, continuity } = this.#opened
+    const batch = new Batch(this.#head, (key) => db.get(key))
     const admitted: Waiting[] = []
     const refusedByQueued: Waiting[] = []
     for (const waiting of group) {
@@ -103,12 +113,13 @@ class LevelStore implements Store {
         else if (admission === 'refused') waiting.resolve(false)
         else refusedByQueued.push(waiting)
       } catch (error) {
-        waiting.reject(unavailable(error)) // a read failed, so its conditions could not be checked
+        // A read failed, so its conditions could not be checked.
+        waiting.reject(new Unavailable('the store cannot be read', { cause: error }))
       }
     }
     if (admitted.length === 0) return
     try {
-      await this.#write(batch, !admitted.every(({ commit }) => commit.lossy === true))
+      await db.write(batch, admitted.every(({ commit }) => commit.lossy === true) ? undefined : continuity)
     } catch (cause) {
       this.#fail([...admitted, ...refusedByQueued], cause)
       return
@@ -120,23 +131,59 @@ class LevelStore implements Store {
     for (const { resolve } of refusedByQueued) resolve(false)
   }
 
-  #write(batch: Batch, sync: boolean): Promise<void> {
-    const operations = [...batch.writes()].map(([text, entry]) => {
-      const key = Buffer.from(text)
-      return entry === null
-        ? { type: 'del' as const, key }
-        : { type: 'put' as const, key, value: encode(entry) }
-    })
-    return this.#db.batch(operations, { sync })
-  }
-
-  // After a failed sync nobody knows what is on the disk, so no later write may claim success.
   #fail(group: Waiting[], cause: unknown): void {
-    this.#state = 'failed'
+    if (this.#state === 'open') this.#state = 'failed'
     const unknown = new OutcomeUnknown('the write failed; it may or may not be on the disk', { cause })
     for (const { reject } of group) reject(unknown)
     const refused = new Unavailable('an earlier write failed', { cause })
     for (const { reject } of this.#queue.splice(0)) reject(refused)
+    this.#recovery = this.#recover()
+  }
+
+  /** Until it succeeds or the store is closed. Reads go on from the old handle until there is reason to believe in a new one. */
+  async #recover(): Promise<void> {
+    const { signal } = this.#closing
+    while (this.#state === 'failed') {
+      await pause(RECOVERY_EVERY_MS, undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return
+      if (!(await this.#canWrite())) continue
+      await this.#reopen()
+    }
+  }
+
+  async #canWrite(): Promise<boolean> {
+    try {
+      const { ballast } = this.#places
+      return ballast.hasRoom() && (await ballast.probe())
+    } catch {
+      return false
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    let done = () => {}
+    this.#reopening = new Promise((resolve) => {
+      done = resolve
+    })
+    try {
+      await this.#opened.db.close()
+      this.#opened.continuity.close()
+      this.#opened = await openDatabase(this.#places)
+      this.#head = this.#opened.head
+      if (!this.#opened.cramped) this.#state = 'open'
+      this.#feeds.reset() // what was refused as unknown may be there
+      this.#restoreBallast()
+    } catch {
+      // It stays closed: reads fail, writes are refused, and the next try is in a moment.
+    } finally {
+      this.#reopening = undefined
+      done()
+    }
+  }
+
+  /** A disk without room for it is no reason not to serve. */
+  #restoreBallast(): void {
+    void this.#places.ballast.restore().catch(() => {})
   }
 
   subscribe(feed: Feed): () => void {
@@ -144,51 +191,17 @@ class LevelStore implements Store {
   }
 
   snapshot(): Snapshot {
-    const snapshot = this.#db.snapshot()
-    return {
-      get: (key) => readEntry(this.#db, key, snapshot),
-      scan: (range) => scanEntries(this.#db, range, snapshot),
-      close: () => snapshot.close(),
-    }
+    return this.#opened.db.snapshot()
   }
 
   async close(): Promise<void> {
     if (this.#state === 'open') this.#state = 'closed'
+    this.#closing.abort()
+    clearTimeout(this.#ballastTimer)
     await this.#draining
-    await this.#db.close()
+    await this.#recovery
+    await this.#places.ballast.settle()
+    await this.#opened.db.close()
+    this.#opened.continuity.close()
   }
-}
-
-// Stored form: "<version in base 36> <value>".
-function encode({ version, value }: Entry): string {
-  return `${version.toString(36)} ${value}`
-}
-
-function decode(key: string, stored: string): Entry {
-  const space = stored.indexOf(' ')
-  return { key, value: stored.slice(space + 1), version: Number.parseInt(stored.slice(0, space), 36) }
-}
-
-function readEntry(db: Database, key: string, snapshot?: LevelSnapshot): Entry | undefined {
-  try {
-    const bytes = Buffer.from(key)
-    const stored = snapshot === undefined ? db.getSync(bytes) : db.getSync(bytes, { snapshot })
-    return stored === undefined ? undefined : decode(key, stored)
-  } catch (error) {
-    throw unavailable(error)
-  }
-}
-
-async function scanEntries(db: Database, range: Range, snapshot?: LevelSnapshot): Promise<Entry[]> {
-  try {
-    const bytes = { ...range, gte: Buffer.from(range.gte), lt: Buffer.from(range.lt) }
-    const rows = await db.iterator(snapshot === undefined ? bytes : { ...bytes, snapshot }).all()
-    return rows.map(([key, stored]) => decode(key.toString('utf8'), stored))
-  } catch (error) {
-    throw unavailable(error)
-  }
-}
-
-function unavailable(cause: unknown): Unavailable {
-  return cause instanceof Unavailable ? cause : new Unavailable('the store cannot be read', { cause })
 }

@@ -1,10 +1,11 @@
-import { Batch, type Head } from './batch.ts'
+import { Batch, type Head, headOf } from './batch.ts'
 import { Feeds } from './feeds.ts'
 import {
   type Commit,
   type Entry,
   type Feed,
   MAX_STEPS,
+  prefixed,
   type Range,
   type Snapshot,
   type Store,
@@ -19,7 +20,7 @@ export function memoryStore(): Store {
 class MemoryStore implements Store {
   #entries = new Map<string, Entry>()
   readonly #feeds = new Feeds()
-  #head: Head = { commit: 0, appended: 0 }
+  #head: Head = headOf(undefined)
   #open = true
 
   get writable(): boolean {
@@ -57,6 +58,10 @@ class MemoryStore implements Store {
     return {
       get: (key) => entries.get(key),
       scan: async (range) => scanMap(entries, range),
+      async *inspect(prefix) {
+        const all = scanMap(entries, { ...prefixed(prefix), limit: Number.POSITIVE_INFINITY })
+        for (const entry of all) yield { entry }
+      },
       close: async () => {},
     }
   }

@@ -56,8 +56,13 @@ export interface Reader {
   scan(range: Range): Promise<Entry[]>
 }
 
+/** What a look at everything finds under a key: its entry, or one that is not what was written there. */
+export type Found = { readonly entry: Entry } | { readonly damaged: string }
+
 /** get and scan of one moment. Close it: it keeps old data on the disk. */
 export interface Snapshot extends Reader {
+  /** Everything below a prefix, in order, damaged or not. */
+  inspect(prefix: string): AsyncIterable<Found>
   close(): Promise<void>
 }
 

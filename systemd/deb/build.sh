@@ -30,12 +30,12 @@ install -m 644 systemd/postern.sysusers.conf "$stage/usr/lib/sysusers.d/postern.
 install -m 644 systemd/postern.toml "$stage/etc/postern/"
 install -m 644 README.md "$stage/usr/share/doc/postern/"
 install -m 644 LICENSE "$stage/usr/share/doc/postern/copyright"
-install -m 644 systemd/postern-remote.socket systemd/remote.conf "$stage/usr/share/doc/postern/examples/"
+install -m 644 systemd/postern-remote.socket systemd/remote.conf systemd/remote-tls.conf "$stage/usr/share/doc/postern/examples/"
 
 mkdir "$stage/DEBIAN"
 sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@SIZE@/$(du -sk "$stage" | cut -f1)/" systemd/deb/control >"$stage/DEBIAN/control"
 echo /etc/postern/postern.toml >"$stage/DEBIAN/conffiles"
-install -m 755 systemd/deb/{postinst,prerm,postrm} "$stage/DEBIAN/"
+install -m 755 systemd/deb/{preinst,postinst,prerm,postrm} "$stage/DEBIAN/"
 
 chmod -R u+rwX,go+rX,go-w "$stage"
 dpkg-deb --root-owner-group --build "$stage" "postern_${version}_${arch}.deb"

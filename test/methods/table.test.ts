@@ -57,6 +57,7 @@ describe('the table of methods', () => {
         ['replace', false],
         ['userid', false],
         ['username', false],
+        ['scopes', false],
       ],
     )
     for (const { name, schema } of document.methods.flatMap(({ params, result }) => [...params, result])) {

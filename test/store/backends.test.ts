@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { openLevel } from '../../src/store/level.ts'
+import { levelPlaces } from '../../src/store/level-opening.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { OutcomeUnknown, Unavailable } from '../../src/store/store.ts'
 import { temporaryDirectory } from '../support/daemon.ts'
 import { storeContract } from './contract.ts'
 
 storeContract('memory', async () => memoryStore())
-storeContract('level', () => openLevel(temporaryDirectory({ after })))
+storeContract('level', () => openLevel(levelPlaces(temporaryDirectory({ after }))))
 
 it('what level acknowledged is there after reopening, and numbers go on where they were', async (t) => {
   const directory = temporaryDirectory(t)
-  const first = await openLevel(directory)
+  const first = await openLevel(levelPlaces(directory))
   await Promise.all(
     Array.from({ length: 200 }, (_, n) =>
       first.commit({ steps: [{ key: `k${n}`, write: String(n) }], append: ['l'] }),
@@ -21,7 +22,7 @@ it('what level acknowledged is there after reopening, and numbers go on where th
     (await first.scan({ gte: 'k', lt: 'l', limit: 1000 })).map(({ version }) => version),
   )
   await first.close()
-  const second = await openLevel(directory)
+  const second = await openLevel(levelPlaces(directory))
   assert.equal((await second.scan({ gte: 'k', lt: 'l', limit: 1000 })).length, 200)
   await second.commit({ steps: [{ key: 'k0', write: 'again' }], append: ['l'] })
   assert.ok(!versions.has((await second.get('k0'))?.version ?? 0))
@@ -30,7 +31,7 @@ it('what level acknowledged is there after reopening, and numbers go on where th
 })
 
 it('after a failed write no later write claims success, and reads go on', async (t) => {
-  const store = await openLevel(temporaryDirectory(t))
+  const store = await openLevel(levelPlaces(temporaryDirectory(t)))
   await store.commit({ steps: [{ key: 'a', write: 'x' }] })
   // A value that cannot be put into a batch stands for a disk that refuses the write.
   const broken = { steps: [{ key: 'b', write: { toString: null } as unknown as string }] }

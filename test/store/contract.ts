@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CHAIN_START, chained } from '../../src/store/batch.ts'
 import { APPENDED, orderedNumber, prefixed, type Store, Unavailable } from '../../src/store/store.ts'
 
 /** What every backend promises. `open` gives a new, empty store each time. */
@@ -113,9 +114,19 @@ export function storeContract(backend: string, open: () => Promise<Store>): void
       ])
       const lines = await store.scan({ ...prefixed(APPENDED), limit: 10 })
       assert.deepEqual(
-        lines.map(({ key, value }) => [key, value]),
+        lines.map(({ key, value }) => [key, value.split(' ')[1]]),
         ['a', 'b', 'c', 'd'].map((line, at) => [APPENDED + orderedNumber(at + 1), line]),
       )
+    })
+
+    promise('each appended line carries the hash of itself and of all before it', async (store) => {
+      await store.commit({ steps: [], append: ['a', 'a'] })
+      await store.commit({ steps: [], append: ['a'] })
+      let before = CHAIN_START
+      for (const { value } of await store.scan({ ...prefixed(APPENDED), limit: 10 })) {
+        assert.equal(value, `${chained(before, 'a')} a`)
+        before = chained(before, 'a')
+      }
     })
 
     promise(

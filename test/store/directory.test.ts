@@ -88,9 +88,9 @@ describe('the state directory', () => {
   it('refuses a newer format before the database is touched', async (t) => {
     const { directory, stateDir } = await withOneToken(t)
     const file = join(stateDir, 'format.json')
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":2'))
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"format":2', '"format":3'))
     const before = fingerprint(join(stateDir, 'db'))
-    assert.match(await refusal(directory), /format 2/)
+    assert.match(await refusal(directory), /format 3/)
     assert.deepEqual(fingerprint(join(stateDir, 'db')), before)
   })
 

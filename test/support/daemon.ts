@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +17,7 @@ export interface Scope {
 /** A folder of the test's own, where no other test's daemon is; gone when the test ends. */
 export function temporaryDirectory(t: Scope): string {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
   return directory
 }
 
@@ -97,6 +98,14 @@ export async function startDaemon(t: Scope, options: Options = {}): Promise<Daem
       return child.exitCode
     },
   }
+}
+
+/** Starts a daemon that is expected to refuse, and returns what it says. */
+export async function refusal(args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(process.execPath, args)
+  assert.deepEqual([code, stdout], [1, ''], stderr)
+  assert.match(stderr, /^postern: .+\n(hint: .+\n)?$/)
+  return stderr
 }
 
 /** Runs a program to its end. */

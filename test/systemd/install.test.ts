@@ -96,7 +96,7 @@ describe('the remote door under systemd', () => {
     await machine.sh(`ip addr add ${ADDRESS}/32 dev lo
       cd /usr/local/lib/node_modules/postern/systemd
       mkdir /etc/systemd/system/postern.service.d
-      cp remote.conf /etc/systemd/system/postern.service.d/; cp postern-remote.socket /etc/systemd/system/
+      cp remote.conf remote-tls.conf /etc/systemd/system/postern.service.d/; cp postern-remote.socket /etc/systemd/system/
       printf '[[remote]]\\nlisten = "0.0.0.0:8443"\\ncert = "/etc/postern/tls.crt"\\nkey = "tls.key"\\n' >>/etc/postern/postern.toml
       ${makeCertificate('-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -keyout /etc/postern/tls.key')}
       chmod 600 /etc/postern/tls.key

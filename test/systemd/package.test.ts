@@ -176,6 +176,23 @@ describe('the Debian package', () => {
     },
   )
 
+  it('opens by itself again once a configuration that is not valid is mended', asRoot, async () => {
+    await machine.sh("echo 'oops' >>/etc/postern/postern.toml; systemctl stop postern.service")
+    const waiting = machine.sh('postern mint --ttl 1h')
+    await until('it has failed a few times', async () => {
+      return Number(await machine.sh('journalctl -u postern -o cat | grep -c "not valid TOML" || true')) > 3
+    }, 60_000)
+    await machine.sh("sed -i '/oops/d' /etc/postern/postern.toml")
+    assert.match(await waiting, /^pst_/)
+    assert.equal(await machine.sh('systemctl is-active postern.socket'), 'active')
+  })
+
+  it('does not start without its rules when it may not read them', asRoot, async () => {
+    await machine.sh('chmod 600 /etc/postern/postern.toml')
+    await assert.rejects(machine.sh('systemctl reload postern'))
+    await machine.sh('chmod 644 /etc/postern/postern.toml; systemctl reload postern')
+  })
+
   it('is upgraded in its place, and keeps tokens and configuration', asRoot, async () => {
     const token = await machine.sh('postern mint --ttl 1h')
     const configuration = await machine.sh('md5sum /etc/postern/*')
@@ -184,12 +201,32 @@ describe('the Debian package', () => {
     assert.match(await curl('root', SOCKET, WHOAMI, `-H 'Authorization: Bearer ${token}'`), / 200$/)
   })
 
-  it('goes away, and with purge so do its tokens', asRoot, async () => {
+  it('goes away, and leaves what is precious', asRoot, async () => {
     await machine.sh('dpkg -r postern')
     assert.equal(await machine.sh('ls /run/postern/postern.sock /usr/lib/postern 2>/dev/null || true'), '')
     await machine.sh('test -f /etc/postern/pepper; test -d /var/lib/private/postern')
+  })
+
+  it('opens its sockets again when it comes back, and finds its tokens', asRoot, async () => {
+    await machine.sh('dpkg -i /root/postern.deb')
+    assert.equal(await machine.sh('systemctl is-active postern.socket postern-tcp.socket'), 'active\nactive')
+    assert.match(await machine.sh('postern token show by-member --json'), /by-member/)
+  })
+
+  it('does not take over from a daemon that was started by hand', asRoot, async () => {
+    await machine.sh('dpkg -P postern; mkdir /var/lib/postern; touch /var/lib/postern/lock')
+    const holder = machine.exec(['flock', '/var/lib/postern/lock', 'sleep', '5'])
+    await until('it is locked', async () => (await machine.exec(['flock', '-n', '/var/lib/postern/lock', 'true'])).code === 1)
+    const { code, stderr } = await machine.exec(['dpkg', '-i', '/root/postern.deb'])
+    assert.equal(code, 1)
+    assert.match(stderr, /a daemon is running on \/var\/lib\/postern: stop it first/)
+    await holder
+    await machine.sh('dpkg -i /root/postern.deb')
+  })
+
+  it('with purge takes its tokens along', asRoot, async () => {
     await machine.sh('dpkg -P postern')
-    assert.equal(await machine.sh('ls -d /etc/postern /var/lib/private/postern 2>/dev/null || true'), '')
+    assert.equal(await machine.sh('ls -d /etc/postern /var/lib/postern /var/lib/private/postern 2>/dev/null || true'), '')
   })
 })
 

@@ -1,0 +1,81 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../store/clock.ts'
+import { APPENDED, orderedNumber, type Step } from '../store/store.ts'
+import { type AuditKey, CHECKPOINT, type Checkpoint, type Cut } from './audit-chain.ts'
+import type { AuditLog } from './audit-log.ts'
+import type { Ledger } from './ledger.ts'
+import { DAEMON } from './records.ts'
+
+/** A checkpoint is signed after so many lines, or so many milliseconds in which there was one. */
+const LINES = 1_000
+const INTERVAL_MS = 60 * 60 * 1000
+const CHUNK = 500
+
+interface Parts {
+  readonly ledger: Ledger
+  readonly log: AuditLog
+  readonly clock: Clock
+  readonly key: AuditKey
+}
+
+/** Keeps the audit log: signs checkpoints, and cuts off what has grown too old, at a checkpoint and in words of its own. */
+export class Auditor {
+  readonly #parts: Parts
+  /** Up to where the log is signed, the checkpoint's own line included, and since when. */
+  #signed: { readonly seq: number; readonly at: number } | undefined
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  get publicKey(): string {
+    return this.#parts.key.publicKey
+  }
+
+  /** Signs one when it is due; with `now`, whenever there are lines that none covers. */
+  async sign({ now = false } = {}): Promise<void> {
+    const { log, clock } = this.#parts
+    const { appended } = await log.head()
+    this.#signed ??= { seq: ((await log.newestCheckpoint())?.seq ?? -1) + 1, at: clock.now() }
+    const lines = appended - this.#signed.seq
+    const age = clock.now() - this.#signed.at
+    if (lines > 0 && (now || lines >= LINES || age >= INTERVAL_MS)) await this.checkpoint()
+  }
+
+  /** A signed checkpoint of this moment, to be kept elsewhere. */
+  async checkpoint(): Promise<Checkpoint> {
+    return this.#checkpoint(await this.#lastCut())
+  }
+
+  /** The head is read before it is signed: what is appended meanwhile is behind it, and takes nothing away from its truth. */
+  async #checkpoint(cut: Cut | null): Promise<Checkpoint> {
+    const { log, ledger, key, clock } = this.#parts
+    const { appended, hash } = await log.head()
+    const checkpoint = key.sign(appended, hash, cut)
+    const event = { event: CHECKPOINT, by: DAEMON, checkpoint } as const
+    await ledger.commit({ steps: [], audit: [event] })
+    // Its own line is nothing that would need another one.
+    this.#signed = { seq: appended + 1, at: clock.now() }
+    return checkpoint
+  }
+
+  async #lastCut(): Promise<Cut | null> {
+    return (await this.#parts.log.newestCheckpoint())?.cut ?? null
+  }
+
+  /** Removes lines older than `retainMs`, up to the last checkpoint among them. First it is said, then it is done. */
+  async cut(retainMs: number, stop: AbortSignal): Promise<void> {
+    const { log, clock, ledger } = this.#parts
+    const due = await log.oldCheckpoint(clock.believed() - retainMs)
+    const [oldest] = await log.chain(0, 1)
+    if (due === undefined || oldest === undefined || oldest.seq > due.seq) return
+    await this.#checkpoint({ through: due.seq, hash: due.hash })
+    while (!stop.aborted) {
+      const gone = (await log.chain(0, CHUNK)).filter(({ seq }) => seq <= due.seq)
+      if (gone.length === 0) return
+      const steps = gone.map(({ seq }): Step => ({ key: APPENDED + orderedNumber(seq), write: null }))
+      await ledger.commit({ steps, audit: [] })
+      await nextTurn()
+    }
+  }
+}

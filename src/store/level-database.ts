@@ -1,0 +1,122 @@
+import { Level } from 'level'
+import type { Batch } from './batch.ts'
+import { type Continuity, MARKERS } from './continuity.ts'
+import { DamagedRecord, decodeRecord, encodeRecord } from './record.ts'
+import { type Entry, type Found, prefixed, type Range, type Snapshot, Unavailable } from './store.ts'
+
+/**
+ * Keys go in as bytes: with text keys classic-level 3.0.0's getSync writes them into a buffer of a fixed size and does not
+ * notice when the end of a long one is lost in the middle of a character, so that it reads another key.
+ */
+type Native = Level<Buffer, string>
+type NativeSnapshot = ReturnType<Native['snapshot']>
+
+const PAGE = 1_000
+
+/** An open LevelDB database: records with checksums, read and written. */
+export class LevelDatabase {
+  readonly #db: Native
+
+  private constructor(db: Native) {
+    this.#db = db
+  }
+
+  /** Opens (or creates) the database in `directory`. Throws LevelDB's own error; see openStateDirectory for what it means. */
+  static async open(directory: string): Promise<LevelDatabase> {
+    const db: Native = new Level(directory, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
+    await db.open()
+    return new LevelDatabase(db)
+  }
+
+  /** Throws Unavailable, DamagedRecord. */
+  get(key: string, snapshot?: NativeSnapshot): Entry | undefined {
+    let stored: string | undefined
+    try {
+      const bytes = Buffer.from(key)
+      stored = snapshot === undefined ? this.#db.getSync(bytes) : this.#db.getSync(bytes, { snapshot })
+    } catch (error) {
+      throw unavailable(error)
+    }
+    return stored === undefined ? undefined : decodeRecord(key, stored)
+  }
+
+  async scan(range: Range, snapshot?: NativeSnapshot): Promise<Entry[]> {
+    return (await this.#rows(range, snapshot)).map(([key, stored]) => decodeRecord(key, stored))
+  }
+
+  async #rows(range: Range, snapshot?: NativeSnapshot): Promise<[key: string, stored: string][]> {
+    try {
+      const bytes = { ...range, gte: Buffer.from(range.gte), lt: Buffer.from(range.lt) }
+      const rows = await this.#db.iterator(snapshot === undefined ? bytes : { ...bytes, snapshot }).all()
+      return rows.map(([key, stored]) => [key.toString('utf8'), stored])
+    } catch (error) {
+      throw unavailable(error)
+    }
+  }
+
+  /** Everything in a range, damaged or not, page by page. */
+  async *inspect(prefix: string, snapshot?: NativeSnapshot): AsyncGenerator<Found> {
+    let { gte, lt } = prefixed(prefix)
+    for (;;) {
+      const rows = await this.#rows({ gte, lt, limit: PAGE }, snapshot)
+      for (const [key, stored] of rows) yield inspected(key, stored)
+      if (rows.length < PAGE) return
+      gte = `${rows.at(-1)?.[0]}\0`
+    }
+  }
+
+  /** Every marker of the durable writes. */
+  async markers(): Promise<Entry[]> {
+    const markers: Entry[] = []
+    for await (const found of this.inspect(MARKERS)) if ('entry' in found) markers.push(found.entry)
+    return markers
+  }
+
+  /** Writes a batch. With `continuity`: synced, and with its marker; it is durable when this resolves. */
+  async write(batch: Batch, continuity: Continuity | undefined): Promise<void> {
+    const puts: { type: 'put'; key: Buffer; value: string }[] = []
+    const deletions: string[] = []
+    for (const [key, entry] of batch.writes()) {
+      if (entry === null) deletions.push(key)
+      else puts.push({ type: 'put', key: Buffer.from(key), value: encodeRecord(entry) })
+    }
+    const del = (key: string) => ({ type: 'del' as const, key: Buffer.from(key) })
+    if (continuity === undefined) {
+      await this.#db.batch([...puts, ...deletions.map(del)], { sync: false })
+      return
+    }
+    const bytes = puts.reduce((sum, { key, value }) => sum + key.length + value.length, 0)
+    const { commit } = batch.head
+    const { marker, trimmed } = continuity.steps(commit)
+    const put = { type: 'put' as const, key: Buffer.from(marker.key), value: encodeRecord(marker) }
+    await this.#db.batch([...puts, put, ...[...deletions, ...trimmed].map(del)], { sync: true })
+    continuity.done(commit, bytes, trimmed.length)
+  }
+
+  snapshot(): Snapshot {
+    const snapshot = this.#db.snapshot()
+    return {
+      get: (key) => this.get(key, snapshot),
+      scan: (range) => this.scan(range, snapshot),
+      inspect: (prefix) => this.inspect(prefix, snapshot),
+      close: () => snapshot.close(),
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#db.close()
+  }
+}
+
+function inspected(key: string, stored: string): Found {
+  try {
+    return { entry: decodeRecord(key, stored) }
+  } catch (error) {
+    if (error instanceof DamagedRecord) return { damaged: key }
+    throw error
+  }
+}
+
+function unavailable(cause: unknown): Unavailable {
+  return cause instanceof Unavailable ? cause : new Unavailable('the store cannot be read', { cause })
+}
