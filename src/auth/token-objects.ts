@@ -6,6 +6,7 @@ import type { TokenCaller } from './caller.ts'
 import type { AuditEvent, Ledger } from './ledger.ts'
 import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
+import { contains } from './scopes.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
 import { change, erasure, insertion, parseToken } from './token-steps.ts'
 import { describeToken, nameTaken, refusedObject, type Tokens } from './tokens.ts'
@@ -139,6 +140,7 @@ export class TokenObjects {
     const ids = [...byId.keys()]
     return this.#ledger.decide(async () => {
       const held = await this.#hold(ids, caller)
+      refuseWider(held, caller)
       const renamed = changes.map(({ name }, at) =>
         name === undefined ? undefined : [held[at]?.record.user ?? '', name],
       )
@@ -198,7 +200,9 @@ export class TokenObjects {
     event: AuditEvent['event'],
     update: (record: TokenRecord) => TokenRecord,
   ): Promise<boolean> {
-    return this.#commitChanges(await this.#hold(ids, caller), caller, event, update)
+    const held = await this.#hold(ids, caller)
+    refuseWider(held, caller)
+    return this.#commitChanges(held, caller, event, update)
   }
 
   #commitChanges(
@@ -221,6 +225,11 @@ export class TokenObjects {
       signals: real.map(({ record }) => tokenSignal(record)),
     })
   }
+}
+
+/** Whoever could make a secret for a token that may do more than theirs, or keep it alive, would have its rights (pitfall 24). */
+function refuseWider(held: readonly Held[], { token }: TokenCaller): void {
+  for (const { record } of held) if (!contains(token.scopes, record.scopes)) throw refusedObject()
 }
 
 function apply(record: TokenRecord, { name, description, status, expires_at }: TokenChange): TokenRecord {

@@ -128,9 +128,13 @@ function installation(user: string | undefined): Step[] {
 
 /** One that was started by hand would lose its socket, and then its state, to the service. */
 function refuseRunningDaemon(): void {
-  const locked = STATES.filter((state) => !existsSync('/run/systemd/units/invocation:postern.service') && isLocked(state))
+  const isService = spawnSync('systemctl', ['is-active', '--quiet', 'postern.service']).status === 0
+  const locked = isService ? [] : STATES.filter(isLocked)
   if (locked.length === 0) return
-  throw new Complaint(`a daemon is running on ${locked.join()}`, 'stop it first: the service takes its tokens over')
+  throw new Complaint(
+    `a daemon is running on ${locked.join()}`,
+    'stop it first: the service takes its tokens over',
+  )
 }
 
 function isLocked(state: string): boolean {
@@ -191,7 +195,9 @@ function removal(purge: boolean): Step[] {
         if (installed.length > 0) command('systemctl', 'disable', '--now', ...installed)
       },
     },
-    ...[...[...UNIT_FILES, REMOTE, 'postern.service.d'].map((name) => join(UNITS, name)), SYSUSERS].map(remove),
+    ...[...[...UNIT_FILES, REMOTE, 'postern.service.d'].map((name) => join(UNITS, name)), SYSUSERS].map(
+      remove,
+    ),
     { say: 'let systemd read its units again', run: () => command('systemctl', 'daemon-reload') },
     ...(purge
       ? kept.map(remove)

@@ -1,7 +1,7 @@
 import { basename, relative } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
-import { setTimeout as pause } from 'node:timers/promises'
 import { type Inherited, takeInherited } from '../linux/activation.ts'
 import { findServiceManager } from '../linux/notify.ts'
 import { tend } from '../service.ts'

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import { Complaint } from '../protocol/complaint.ts'
+import { useridOf } from './lookup.ts'
 import { type SessionOptions, session, withSession } from './session.ts'
 import { print, printJson, printTable, wantsJson } from './terminal.ts'
-import { useridOf } from './lookup.ts'
 
 type Row = Readonly<Record<string, string>>
 

@@ -101,7 +101,9 @@ function insufficient({ user }: TokenCaller, { name, access }: Method): Failure 
   const ranks = access !== 'local' && RANK[user.type] >= RANK[access]
   return new Failure(
     'forbidden',
-    ranks ? `The scopes of this token do not name ${name}.` : `This takes the token of a user of type ${access}.`,
+    ranks
+      ? `The scopes of this token do not name ${name}.`
+      : `This takes the token of a user of type ${access}.`,
     { headers: { 'WWW-Authenticate': 'Bearer realm="postern", error="insufficient_scope"' } },
   )
 }

@@ -68,7 +68,9 @@ async function listenOnPath(server: Server, address: UnixAddress): Promise<() =>
     return await listenOnUnix(server, address)
   } catch (error) {
     if (!(error instanceof Complaint)) throw error
-    throw new Complaint(error.message, `choose another place for it, or ${BY_SYSTEMD}`, { cause: error.cause })
+    throw new Complaint(error.message, `choose another place for it, or ${BY_SYSTEMD}`, {
+      cause: error.cause,
+    })
   }
 }
 

@@ -179,9 +179,13 @@ describe('the Debian package', () => {
   it('opens by itself again once a configuration that is not valid is mended', asRoot, async () => {
     await machine.sh("echo 'oops' >>/etc/postern/postern.toml; systemctl stop postern.service")
     const waiting = machine.sh('postern mint --ttl 1h')
-    await until('it has failed a few times', async () => {
-      return Number(await machine.sh('journalctl -u postern -o cat | grep -c "not valid TOML" || true')) > 3
-    }, 60_000)
+    await until(
+      'it has failed a few times',
+      async () => {
+        return Number(await machine.sh('journalctl -u postern -o cat | grep -c "not valid TOML" || true')) > 3
+      },
+      60_000,
+    )
     await machine.sh("sed -i '/oops/d' /etc/postern/postern.toml")
     assert.match(await waiting, /^pst_/)
     assert.equal(await machine.sh('systemctl is-active postern.socket'), 'active')
@@ -216,7 +220,10 @@ describe('the Debian package', () => {
   it('does not take over from a daemon that was started by hand', asRoot, async () => {
     await machine.sh('dpkg -P postern; mkdir /var/lib/postern; touch /var/lib/postern/lock')
     const holder = machine.exec(['flock', '/var/lib/postern/lock', 'sleep', '5'])
-    await until('it is locked', async () => (await machine.exec(['flock', '-n', '/var/lib/postern/lock', 'true'])).code === 1)
+    await until(
+      'it is locked',
+      async () => (await machine.exec(['flock', '-n', '/var/lib/postern/lock', 'true'])).code === 1,
+    )
     const { code, stderr } = await machine.exec(['dpkg', '-i', '/root/postern.deb'])
     assert.equal(code, 1)
     assert.match(stderr, /a daemon is running on \/var\/lib\/postern: stop it first/)
@@ -226,7 +233,10 @@ describe('the Debian package', () => {
 
   it('with purge takes its tokens along', asRoot, async () => {
     await machine.sh('dpkg -P postern')
-    assert.equal(await machine.sh('ls -d /etc/postern /var/lib/postern /var/lib/private/postern 2>/dev/null || true'), '')
+    assert.equal(
+      await machine.sh('ls -d /etc/postern /var/lib/postern /var/lib/private/postern 2>/dev/null || true'),
+      '',
+    )
   })
 })
 
