@@ -121,7 +121,9 @@ export class TokenObjects {
   generate(ids: readonly string[], caller: TokenCaller): Promise<{ tokenid: string; token: string }[]> {
     return this.#ledger.decide(async () => {
       const made: { tokenid: string; secret: Secret }[] = []
-      const committed = await this.#changeAll(ids, caller, 'token.generate', (record) => {
+      const held = await this.#hold(ids, caller)
+      refuseWider(held, caller)
+      const committed = await this.#commitChanges(held, caller, 'token.generate', (record) => {
         const secret = mintHexSecret()
         made.push({ tokenid: record.id, secret })
         return { ...record, creator: caller.user.id, hashes: [this.#pepper.hash(secret.reveal())] }
@@ -192,17 +194,6 @@ export class TokenObjects {
       held.push({ entry, record })
     }
     return held
-  }
-
-  async #changeAll(
-    ids: readonly string[],
-    caller: TokenCaller,
-    event: AuditEvent['event'],
-    update: (record: TokenRecord) => TokenRecord,
-  ): Promise<boolean> {
-    const held = await this.#hold(ids, caller)
-    refuseWider(held, caller)
-    return this.#commitChanges(held, caller, event, update)
   }
 
   #commitChanges(

@@ -160,3 +160,8 @@ export async function until(
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
+
+/** Waits for a line of the log: it may come after the answer that it is about. */
+export function logged(daemon: Pick<Daemon, 'log'>, pattern: RegExp): Promise<void> {
+  return until(`${pattern} in the log`, () => pattern.test(daemon.log()))
+}
