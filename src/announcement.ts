@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { AuditEvent } from './auth/ledger.ts'
 import type { Actor } from './auth/records.ts'
 
@@ -26,4 +27,10 @@ export function actorInWords(by: Actor): string {
     case 'daemon':
       return 'postern'
   }
+}
+
+/** What the daemon does by itself is of less interest than what it was asked for. */
+export function announce(event: AuditEvent, log: Logger): void {
+  if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
+  else log.info(event, inSentence(event))
 }

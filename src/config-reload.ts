@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Config, deepFreeze } from './config.ts'
 import { type RemoteValues, SCHEMA } from './config-schema.ts'
+import type { Reloaded } from './methods/method.ts'
+import { Complaint } from './protocol/complaint.ts'
+import { Failure } from './protocol/failures.ts'
 
 export interface Reload {
   /** The new values of what a running daemon takes over, the old ones of the rest. */
@@ -38,4 +41,18 @@ function doorsOf(remotes: readonly RemoteValues[]): unknown[] {
   return remotes.map(({ listen, cert, socket_mode, socket_group }) => {
     return { listen, tls: cert !== undefined, socket_mode, socket_group }
   })
+}
+
+/** What is wrong with the operator's files is for the superadmin who asked to hear. */
+export async function reloadForCaller(reload: () => Promise<Reloaded>): Promise<Reloaded> {
+  try {
+    return await reload()
+  } catch (error) {
+    if (!(error instanceof Complaint)) throw error
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`
+    throw new Failure(
+      'conflict',
+      `The new configuration is not valid; the old one stays. ${error.message}${hint}`,
+    )
+  }
 }

@@ -25,6 +25,9 @@ export function readTables(content: Readonly<Record<string, unknown>>, file: str
     refuseOpenRemote(values, where)
     return values
   })
+  const places = remote.map(({ listen }) => listen)
+  const twice = places.find((place, at) => places.indexOf(place) !== at)
+  if (twice !== undefined) throw new Complaint(`${file}: two [[remote]] listen on ${twice}`)
   return { operators, remote }
 }
 

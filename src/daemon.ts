@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
-import { inSentence } from './announcement.ts'
+import { announce } from './announcement.ts'
 import { actorOf } from './auth/actor.ts'
 import { AuditKey } from './auth/audit-chain.ts'
 import { AuditLog } from './auth/audit-log.ts'
-import { Auditor } from './auth/auditor.ts'
+import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
+import { Backups } from './auth/backups.ts'
+import { Inspection } from './auth/inspection.ts'
 import { LastAccess } from './auth/last-access.ts'
-import { type AuditEvent, Ledger } from './auth/ledger.ts'
+import { Ledger } from './auth/ledger.ts'
 import { Operators } from './auth/operators.ts'
 import { type Actor, DAEMON } from './auth/records.ts'
 import { Pepper } from './auth/secret.ts'
@@ -18,14 +20,11 @@ import { Verifier } from './auth/verifier.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
 import { recordConfig } from './config-audit.ts'
-import { reloadConfig } from './config-reload.ts'
+import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
-import { adoptNetlink, canAskLoopback } from './linux/loopback.ts'
-import { canAskUnix } from './linux/peer.ts'
+import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
-import type { Reloaded, Services, Vouching } from './methods/method.ts'
-import { Complaint } from './protocol/complaint.ts'
-import { Failure } from './protocol/failures.ts'
+import type { Reloaded, Services } from './methods/method.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
@@ -33,10 +32,12 @@ import { Identification } from './server/identify.ts'
 import { RefusalLog } from './server/refusal-log.ts'
 import { Tethers } from './server/tethers.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
-import { CLOCK_MARK, Clock, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
+import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory } from './store/directory.ts'
 import type { Store } from './store/store.ts'
+import { openClock, resetClock } from './timekeeping.ts'
 import { readVersion } from './version.ts'
+import { reportVouching, vouching } from './vouching.ts'
 
 /** A running daemon. */
 export interface Daemon {
@@ -94,9 +95,10 @@ async function openDoors(
   const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
   const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
   const audit = new AuditLog(store)
-  const auditKey = new AuditKey(Pepper.derive(directory.pepper, 'audit checkpoints'))
+  const auditKey = new AuditKey(Pepper.derive(directory.pepper, AUDIT_KEY_PURPOSE))
   const auditor = new Auditor({ ledger, log: audit, clock, key: auditKey })
   const refusals = new RefusalLog(log)
+  const backups = new Backups(store)
   const limits = () => config.limits
 
   const started = performance.now()
@@ -110,6 +112,8 @@ async function openDoors(
     verifier,
     audit,
     auditor,
+    backups,
+    inspect: () => inspect(store, auditKey),
     methods: METHODS,
     daemon: {
       version: readVersion(),
@@ -118,6 +122,7 @@ async function openDoors(
       writable: () => store.writable,
       connections: () => doors.connections,
       vouching: () => vouching(config),
+      resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
       reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
     },
   }
@@ -188,6 +193,7 @@ async function openDoors(
   async function shut(): Promise<void> {
     await doors.close()
     tethers.close()
+    await backups.close()
     await chores.stop()
   }
 
@@ -197,50 +203,15 @@ async function openDoors(
   }
 }
 
-/** What the daemon does by itself is of less interest than what it was asked for. */
-function announce(event: AuditEvent, log: Logger): void {
-  if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
-  else log.info(event, inSentence(event))
-}
-
 function operatorsOf({ operators, listen }: Config): Operators {
   return new Operators(operators, listen.loopback_mint)
 }
 
-function vouching({ listen }: Config): Vouching {
-  return {
-    unix: canAskUnix() ? 'kernel' : 'file mode',
-    tcp: !listen.loopback_mint ? 'closed' : canAskLoopback() ? 'kernel' : 'nobody',
-  }
-}
-
-function reportVouching({ unix, tcp }: Vouching, log: Logger): void {
-  if (unix === 'file mode')
-    log.warn('the kernel does not tell who connects to the Unix socket: whoever may open it may mint')
-  if (tcp === 'nobody') log.warn('the kernel does not tell who connects over TCP: only the Unix socket mints')
-}
-
-/** What is wrong with the operator's files is for the superadmin who asked to hear. */
-async function reloadForCaller(reload: () => Promise<Reloaded>): Promise<Reloaded> {
-  try {
-    return await reload()
-  } catch (error) {
-    if (!(error instanceof Complaint)) throw error
-    const hint = error.hint === undefined ? '' : ` (${error.hint})`
-    throw new Failure(
-      'conflict',
-      `The new configuration is not valid; the old one stays. ${error.message}${hint}`,
-    )
-  }
-}
-
-async function openClock(store: Store, log: Logger, time: TimeSource): Promise<Clock> {
-  const mark = await store.get(CLOCK_MARK)
-  return new Clock(mark === undefined ? undefined : Number(mark.value), time, (aheadMs) => {
-    const days = Math.round(aheadMs / 86_400_000)
-    log.warn(
-      { days },
-      'the clock is far ahead of the last time that was believed; it will be believed for good in a day',
-    )
-  })
+/** A look at everything, as it is now. */
+function inspect(
+  store: Store,
+  { publicKey }: AuditKey,
+): { readonly inspection: Inspection; close(): Promise<void> } {
+  const snapshot = store.snapshot()
+  return { inspection: new Inspection(snapshot, publicKey), close: () => snapshot.close() }
 }

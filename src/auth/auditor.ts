@@ -10,6 +10,8 @@ import { DAEMON } from './records.ts'
 const LINES = 1_000
 const INTERVAL_MS = 60 * 60 * 1000
 const CHUNK = 500
+/** What the key is made from the pepper for. */
+export const AUDIT_KEY_PURPOSE = 'audit checkpoints'
 
 interface Parts {
   readonly ledger: Ledger

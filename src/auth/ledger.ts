@@ -17,7 +17,7 @@ export interface AuditEvent {
     | 'audit.checkpoint'
     | 'refusals'
     | 'clock.reset'
-    | 'store.restore'
+    | `store.${'restore' | 'repair' | 'import'}`
   readonly by: Actor
   readonly [detail: string]: unknown
 }

@@ -79,6 +79,11 @@ export class Operators {
   }
 }
 
+/** Whether a grant leaves nothing to ask for. */
+export function isUnlimited({ userid, maxTtl, scopes }: Grant): boolean {
+  return userid === undefined && maxTtl === undefined && contains(scopes, ALL_METHODS)
+}
+
 function everything(rule: string): Grant {
   return { rule, userid: undefined, maxTtl: undefined, scopes: ALL_METHODS }
 }

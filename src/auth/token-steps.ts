@@ -17,6 +17,16 @@ export function parseToken(entry: Entry): TokenRecord {
   return JSON.parse(entry.value) as TokenRecord
 }
 
+/** Everything beside the record itself that has to be stored for it: key and value. */
+export function derived(record: TokenRecord): ReadonlyMap<string, string> {
+  const value = JSON.stringify(record)
+  const entries = new Map(record.hashes.map((hash) => [secretKey(hash), value]))
+  entries.set(ownerKey(record.user, record.id), '')
+  if (record.revoked === null) entries.set(nameKey(record.user, record.name), record.id)
+  for (const key of indexKeys(record)) entries.set(key, '')
+  return entries
+}
+
 /** A new record. Its name is not among the steps: who takes a name knows what has to be there before. */
 export function insertion(record: TokenRecord): Step[] {
   const value = JSON.stringify(record)

@@ -5,7 +5,7 @@ import { actorOf } from './actor.ts'
 import type { Caller, LocalCaller } from './caller.ts'
 import { Counter } from './counter.ts'
 import type { AuditEvent, Decision, Ledger } from './ledger.ts'
-import type { MintWish } from './operators.ts'
+import { isUnlimited, type MintWish } from './operators.ts'
 import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
@@ -76,6 +76,7 @@ export class Tokens {
         if (request.name === undefined) return undefined
         throw new Failure('conflict', nameTaken(name, user))
       }
+      if (taken !== undefined) await this.#refuseForeignReplacement(taken, caller)
       const record = this.#newRecord({ id, user, name, hash }, request, caller)
       const creation: Decision = {
         steps: [...insertion(record), { key: nameKey(user, name), expect: taken?.version ?? 0, write: id }],
@@ -87,6 +88,17 @@ export class Tokens {
       )
       return committed ? { record, secret } : undefined
     })
+  }
+
+  /** Whose rule sets limits may replace what they have minted themselves; else they could end what is beyond their limits. */
+  async #refuseForeignReplacement(taken: Entry, caller: Caller): Promise<void> {
+    if (caller.kind !== 'local' || isUnlimited(caller.grant)) return
+    const by = (await this.find(taken.value))?.mintedBy
+    if (by?.kind === 'local' && by.uid === caller.peer.uid) return
+    throw new Failure(
+      'forbidden',
+      'Your operator rule allows to replace tokens only that you have minted: choose another name.',
+    )
   }
 
   /** Somebody may mint, but not that. */

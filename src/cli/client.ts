@@ -23,10 +23,13 @@ interface Sending {
 /** Calls the daemon over its Unix socket, one HTTP request a call. */
 export class Client {
   readonly #socket: string
+  readonly #timeoutMs: number
   readonly #rpc: JSONRPCClient<Sending>
 
-  constructor(socket: string) {
+  /** `timeoutMs`: how long an answer may take. */
+  constructor(socket: string, timeoutMs = TIMEOUT_MS) {
     this.#socket = socket
+    this.#timeoutMs = timeoutMs
     this.#rpc = new JSONRPCClient(async (payload, sending) => {
       try {
         this.#rpc.receive(await this.#post(JSON.stringify(payload), sending.token))
@@ -61,7 +64,7 @@ export class Client {
         path: '/api/',
         method: 'POST',
         headers,
-        timeout: TIMEOUT_MS,
+        timeout: this.#timeoutMs,
       })
       req.on('response', (res) => {
         const chunks: Buffer[] = []
@@ -105,25 +108,25 @@ function hintFor(method: string, code: number, token: string | undefined): strin
 }
 
 /**
- * Runs with the given token, or with one of a minute that is minted for the purpose and revoked at the end.
+ * Runs with the given token, or with one of so many seconds that is minted for the purpose and revoked at the end.
  * `purpose` describes it in the audit log.
  */
 export async function withToken<T>(
   client: Client,
   given: string | undefined,
-  purpose: string,
+  { purpose, seconds }: { purpose: string; seconds: number },
   work: (token: string) => Promise<T>,
 ): Promise<T> {
   if (given !== undefined) return work(given)
   const minted = (await client.call(
     'Auth.CreateApiToken',
-    { ttl: 60, description: purpose },
+    { ttl: seconds, description: purpose },
     undefined,
   )) as string
   try {
     return await work(minted)
   } finally {
-    // An operator's rule may not let it: then it ends by itself, in a minute.
+    // An operator's rule may not let it: then it ends by itself.
     await client.call('Auth.RevokeApiToken', undefined, minted).catch(() => {})
   }
 }

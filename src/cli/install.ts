@@ -1,22 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { tryLock } from '../linux/lock.ts'
 import { uidOf } from '../linux/names.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { writeDurably } from '../store/files.ts'
+import { isRunning } from './offline.ts'
 import { print } from './terminal.ts'
 
 const UNITS = '/etc/systemd/system'
@@ -129,23 +120,12 @@ function installation(user: string | undefined): Step[] {
 /** One that was started by hand would lose its socket, and then its state, to the service. */
 function refuseRunningDaemon(): void {
   const isService = spawnSync('systemctl', ['is-active', '--quiet', 'postern.service']).status === 0
-  const locked = isService ? [] : STATES.filter(isLocked)
+  const locked = isService ? [] : STATES.filter(isRunning)
   if (locked.length === 0) return
   throw new Complaint(
     `a daemon is running on ${locked.join()}`,
     'stop it first: the service takes its tokens over',
   )
-}
-
-function isLocked(state: string): boolean {
-  try {
-    const fd = openSync(join(state, 'lock'), 'r')
-    const free = tryLock(fd)
-    closeSync(fd)
-    return !free
-  } catch {
-    return false // there is none
-  }
 }
 
 /** An older pepper is taken over, and never replaced: without it the tokens that there are would be worthless. */

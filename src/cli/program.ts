@@ -1,7 +1,12 @@
 import { Command, type OutputConfiguration } from 'commander'
 import { readVersion } from '../version.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommand } from './backup/command.ts'
+import { exportCommand, importCommand } from './backup/exchange.ts'
+import { restoreCommand } from './backup/restore.ts'
 import { callCommand } from './call.ts'
+import { checkCommand } from './check.ts'
+import { clockCommand } from './clock.ts'
 import { completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { installCommand, uninstallCommand } from './install.ts'
@@ -28,6 +33,12 @@ export function createProgram(): Command {
     statusCommand,
     auditCommand,
     reloadCommand,
+    checkCommand,
+    backupCommand,
+    restoreCommand,
+    exportCommand,
+    importCommand,
+    clockCommand,
     configCommand,
     installCommand,
     uninstallCommand,

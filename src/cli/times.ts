@@ -1,3 +1,6 @@
+import { Complaint } from '../protocol/complaint.ts'
+import { parseDuration } from '../units.ts'
+
 /** Times as people say them. */
 
 const UNITS: readonly [seconds: number, name: string][] = [
@@ -17,4 +20,12 @@ export function relative(unixSeconds: number, none: string, now = Date.now() / 1
   if (unixSeconds === 0) return none
   const ahead = unixSeconds - now
   return ahead >= 0 ? `in ${span(ahead)}` : `${span(-ahead)} ago`
+}
+
+/** `2h` or `7d` ago, or a time as ISO 8601 has it → Unix seconds. Throws Complaint. */
+export function readTime(flag: string, text: string): number {
+  const ago = parseDuration(text)
+  const milliseconds = ago === undefined ? Date.parse(text) : Date.now() - ago
+  if (Number.isFinite(milliseconds)) return Math.max(0, Math.floor(milliseconds / 1000))
+  throw new Complaint(`${flag} ${text}: not a time`, 'write 2h, 7d, or 2026-01-31T12:00:00Z', { exitCode: 2 })
 }

@@ -1,3 +1,4 @@
+import { Complaint } from '../protocol/complaint.ts'
 import { openLibc } from './libc.ts'
 
 /** Sockets that systemd has opened for us come as descriptors from this one on (sd_listen_fds(3)). */
@@ -19,7 +20,7 @@ type Environment = Record<string, string | undefined>
 
 /**
  * What systemd handed over by socket activation. The variables are taken out of the environment, so that no child takes
- * the descriptors for its own. Throws for a name that nobody knows: a socket that is not served would hang its clients.
+ * the descriptors for its own. Throws Complaint for a name that nobody knows: a socket that is not served would hang its clients.
  */
 export function takeInherited(env: Environment = process.env): Inherited {
   const { LISTEN_PID, LISTEN_FDS = '0', LISTEN_FDNAMES = '' } = env
@@ -34,10 +35,17 @@ export function takeInherited(env: Environment = process.env): Inherited {
   const names = LISTEN_FDNAMES.split(':')
   for (let at = 0; at < Number(LISTEN_FDS); at++) {
     const name = names[at] ?? ''
-    if (!Object.hasOwn(inherited, name)) throw new Error(`systemd hands over a socket named "${name}"`)
+    if (!Object.hasOwn(inherited, name)) throw unknownName(name)
     inherited[name as keyof Inherited].push(FIRST + at)
   }
   return inherited
+}
+
+function unknownName(name: string): Complaint {
+  return new Complaint(
+    `systemd hands over a socket named "${name}"`,
+    'set FileDescriptorName= of its unit to unix, tcp, remote or diag',
+  )
 }
 
 const AF_UNIX = 1

@@ -1,7 +1,8 @@
 import { AUDIT_METHODS } from './audit.ts'
 import { createApiToken, revokeApiToken, whoAmI } from './auth.ts'
 import type { Method } from './method.ts'
-import { rpcDiscover, systemInfo, systemReload } from './system.ts'
+import { STORE_METHODS } from './store.ts'
+import { clockReset, rpcDiscover, systemInfo, systemReload } from './system.ts'
 import { TOKEN_METHODS } from './token.ts'
 import { USER_METHODS } from './user.ts'
 
@@ -15,5 +16,7 @@ export const METHODS: readonly Method[] = [
   ...AUDIT_METHODS,
   systemInfo,
   systemReload,
+  clockReset,
+  ...STORE_METHODS,
   rpcDiscover,
 ]

@@ -1,6 +1,8 @@
 import type { AuditLog } from '../auth/audit-log.ts'
 import type { Auditor } from '../auth/auditor.ts'
+import type { Backups } from '../auth/backups.ts'
 import type { AnonymousCaller, Caller, LocalCaller, TokenCaller } from '../auth/caller.ts'
+import type { Inspection } from '../auth/inspection.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { UserType } from '../auth/records.ts'
 import type { TokenGet } from '../auth/token-get.ts'
@@ -23,6 +25,9 @@ export interface Services {
   readonly lastAccess: LastAccess
   readonly audit: AuditLog
   readonly auditor: Auditor
+  readonly backups: Backups
+  /** A look at everything, as it is now; close it. */
+  inspect(): { readonly inspection: Inspection; close(): Promise<void> }
   readonly tokenObjects: TokenObjects
   readonly tokenGet: TokenGet
   readonly userObjects: UserObjects
@@ -43,6 +48,8 @@ export interface DaemonFacts {
   vouching(): Vouching
   /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */
   reload(caller: Caller): Promise<Reloaded>
+  /** Believes the wall clock from now on, whatever was believed before. In milliseconds since 1970. */
+  resetClock(caller: Caller): Promise<ClockReset>
 }
 
 /** `kernel`: it names everybody who connects. `file mode`: it cannot be asked, and who may open the socket is local. */
@@ -50,6 +57,12 @@ export interface Vouching {
   readonly unix: 'kernel' | 'file mode'
   /** `nobody`: the kernel cannot be asked. `closed`: listen.loopback_mint is off. */
   readonly tcp: 'kernel' | 'nobody' | 'closed'
+}
+
+/** What was believed until now, and what is from now on; milliseconds since 1970. */
+export interface ClockReset {
+  readonly before: number
+  readonly now: number
 }
 
 /** Names of what was changed, and of what will be with the next start. */

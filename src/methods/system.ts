@@ -1,5 +1,5 @@
 import { object, shape } from '../protocol/schema.ts'
-import { method, type Reloaded, type Vouching } from './method.ts'
+import { type ClockReset, method, type Reloaded, type Vouching } from './method.ts'
 import { describeApi, type OpenRpcDocument } from './openrpc.ts'
 
 export interface SystemInfo {
@@ -81,6 +81,22 @@ export const systemReload = method({
     },
   }),
   handler: (_params, caller, { daemon }) => daemon.reload(caller),
+})
+
+export const clockReset = method({
+  name: 'clock.reset',
+  summary: 'Believe the wall clock from now on. After a clock that was far ahead had been believed for good.',
+  access: 'superadmin',
+  effect: 'write',
+  params: object({}),
+  result: shape<ClockReset>({
+    type: 'object',
+    properties: {
+      before: { type: 'integer', description: 'What was believed until now, in milliseconds since 1970.' },
+      now: { type: 'integer' },
+    },
+  }),
+  handler: (_params, caller, { daemon }) => daemon.resetClock(caller),
 })
 
 export const rpcDiscover = method({

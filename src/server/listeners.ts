@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { addressOf, type Inherited } from '../linux/activation.ts'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
 import { listenOnLoopback } from './loopback-listener.ts'
-import type { Place } from './place.ts'
+import { isOfThisHost, type Place } from './place.ts'
 import { listenOnUnix, type UnixAddress } from './unix-listener.ts'
 
 /** Makes a server for one of the local doors. */
@@ -33,7 +33,10 @@ export async function openLocal(
 ): Promise<LocalListeners> {
   if (inherited.unix.length + inherited.tcp.length > 0) {
     let inheritedPort: number | undefined
-    for (const fd of inherited.tcp) inheritedPort = await listenOnDescriptor(create.tcp(), fd)
+    for (const fd of inherited.tcp) {
+      refuseNetwork(fd)
+      inheritedPort = await listenOnDescriptor(create.tcp(), fd)
+    }
     for (const fd of inherited.unix) await listenOnDescriptor(create.unix(), fd)
     return { port: inheritedPort, removeSocket: () => {} }
   }
@@ -58,6 +61,16 @@ export async function openRemote(
 }
 
 const BY_SYSTEMD = 'under systemd the port is opened by a socket unit: see postern-remote.socket'
+
+/** Without TLS, and with its callers taken for ones of this host. */
+function refuseNetwork(fd: number): void {
+  const place = addressOf(fd)
+  if (place !== undefined && isOfThisHost(place)) return
+  throw new Complaint(
+    'systemd hands over a socket named "tcp" that can be reached from elsewhere',
+    'listen on 127.0.0.1 and [::1], or name it remote, with a [[remote]] in the configuration',
+  )
+}
 
 function samePlace(found: Place | undefined, place: Place): boolean {
   return JSON.stringify(found) === JSON.stringify(place)

@@ -2,13 +2,14 @@ import type { ServerResponse } from 'node:http'
 import type { Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/verifier.ts'
 import type { TrustedProxies } from './client-address.ts'
+import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
 
 /** An open connection: what the kernel said about it, and what was found out on it. */
 export interface Connection {
   readonly peer: Peer
   /** Whose word about the client's address is taken. Only the remote door has any. */
-  readonly proxies: TrustedProxies | undefined
+  readonly proxies: Current<TrustedProxies> | undefined
   /**
    * The credential that came last and the token it belonged to, so that the next request with the same one skips the hash.
    * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.

@@ -57,7 +57,7 @@ export class Reception {
     }
     const connection: Connection = {
       peer,
-      proxies,
+      proxies: entrance.proxies,
       memo: undefined,
       inFlight: 0,
       waiting: [],
@@ -67,11 +67,13 @@ export class Reception {
       conversing: false,
     }
     this.#open.set(socket, connection)
-    this.#count(peer, 1)
+    // A proxy on this host must not use up what everybody on this host may have.
+    const counted = proxies?.trusts(peer.address) !== true
+    if (counted) this.#count(peer, 1)
     socket.once('close', () => {
       connection.closed = true
       this.#open.delete(socket)
-      this.#count(peer, -1)
+      if (counted) this.#count(peer, -1)
     })
     return connection
   }

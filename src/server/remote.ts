@@ -1,6 +1,7 @@
 import type { Server } from 'node:net'
 import { join } from 'node:path'
-import type { Inherited } from '../linux/activation.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { addressOf, type Inherited } from '../linux/activation.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { Certificate, type CertificateFiles } from './certificate.ts'
 import { TrustedProxies } from './client-address.ts'
@@ -34,13 +35,8 @@ export class RemoteDoor {
     inherited: Inherited,
     create: (entrance: Entrance, certificate: Certificate | undefined) => Server,
   ): Promise<() => void> {
-    if (inherited.remote.length > values.length) {
-      throw new Complaint(
-        'systemd hands over a socket for the remote door, and the configuration has no [[remote]] for it',
-        'add [[remote]] with the address of the socket as listen, or disable the socket unit',
-      )
-    }
     this.#remotes = values.map((one) => this.#build(one))
+    this.#refuseUnclaimed(inherited)
     const removals: (() => void)[] = []
     for (const { values: one, place, certificate, entrance } of this.#remotes) {
       const file = { mode: one.socket_mode, group: one.socket_group }
@@ -48,6 +44,18 @@ export class RemoteDoor {
     }
     return () => {
       for (const remove of removals) remove()
+    }
+  }
+
+  /** Clients of a socket that nobody serves would wait for ever. */
+  #refuseUnclaimed({ remote }: Inherited): void {
+    for (const fd of remote) {
+      const address = addressOf(fd)
+      if (this.#remotes.some(({ place }) => isDeepStrictEqual(place, address))) continue
+      throw new Complaint(
+        `systemd hands over a socket for the remote door, ${inWords(address)}, and no [[remote]] has that address`,
+        'add [[remote]] with the address of the socket as listen, or disable the socket unit',
+      )
     }
   }
 
@@ -106,6 +114,12 @@ export class RemoteDoor {
   #resolve(name: string): string {
     return name.includes('/') || this.#credentialsDir === undefined ? name : join(this.#credentialsDir, name)
   }
+}
+
+function inWords(place: Place | undefined): string {
+  if (place === undefined) return 'of a kind that is not known'
+  if ('path' in place) return `unix:${place.path}`
+  return place.host.includes(':') ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
 }
 
 interface Remote {

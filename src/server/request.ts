@@ -57,7 +57,7 @@ export function originOf(
   }
   const claims = { headers: req.headers, authority: target.authority, port: req.socket.localPort }
   const { peer, proxies } = connection
-  const address = proxies === undefined ? peer.address : clientAddress(peer.address, req.headers, proxies)
+  const address = proxies === undefined ? peer.address : clientAddress(peer.address, req.headers, proxies())
   return { connection, authorization, tokenOverrides, claims, address }
 }
 

@@ -55,6 +55,14 @@ export class Clock {
     return monotonic - this.#leapSeen >= LEAP_MS
   }
 
+  /** Believes the wall clock, even if that is a step back: an operator has looked at it. Returns what was believed before. */
+  reset(): number {
+    const before = this.believed()
+    this.#offset = this.#time.wall() - this.#time.monotonic()
+    this.#leapSeen = undefined
+    return before
+  }
+
   /** What is believed for good: the mark to store, and the time the sweeper goes by. Behind now() only during a leap. */
   believed(): number {
     this.now()

@@ -1,29 +1,25 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { tryLock } from '../linux/lock.ts'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
 import { syncDirectory, writeDurably } from './files.ts'
+import { fingerprint, holdsDatabase, placesIn, readFormat, readPepper, writeFormat } from './format.ts'
 import { openLevel } from './level.ts'
 import { LevelDatabase } from './level-database.ts'
 import { levelPlaces } from './level-opening.ts'
 import type { Store } from './store.ts'
 import { refuseDamagedTables } from './tables.ts'
-
-/** The newest layout of the database that this program understands. */
-const FORMAT = 2
 
 /** What a state directory gives: the store, and the key (32 bytes) that tokens are hashed under. Close it to let the next daemon in. */
 export interface StateDirectory {
@@ -71,13 +67,13 @@ export async function openStateDirectory(directory: string, credentials?: string
   }
 }
 
-function makeDirectory(directory: string): void {
+export function makeDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (first !== undefined) syncDirectory(dirname(first))
 }
 
 /** One daemon to a directory. The file holds the owner's pid, for the message only; the lock is the kernel's. */
-function lock(path: string): () => void {
+export function lock(path: string): () => void {
   const fd = openSync(path, 'a+', 0o600)
   if (!tryLock(fd)) {
     const pid = readFileSync(path, 'utf8').trim()
@@ -90,13 +86,6 @@ function lock(path: string): () => void {
   ftruncateSync(fd)
   writeSync(fd, `${process.pid}\n`)
   return () => closeSync(fd)
-}
-
-/** What format.json says: the layout, the pepper's fingerprint, and whether there has ever been a database. */
-interface Format {
-  readonly format: number
-  readonly pepper: string
-  readonly database: 'to be made' | 'made'
 }
 
 function settlePepper(directory: string, credentials: string | undefined): Buffer {
@@ -125,70 +114,6 @@ function settlePepper(directory: string, credentials: string | undefined): Buffe
     )
   }
   return pepper
-}
-
-function placesIn(directory: string): { formatFile: string; ownPepper: string; db: string } {
-  return {
-    formatFile: join(directory, 'format.json'),
-    ownPepper: join(directory, 'pepper'),
-    db: join(directory, 'db'),
-  }
-}
-
-function writeFormat(file: string, pepper: Buffer, database: Format['database']): void {
-  const content: Format = { format: FORMAT, pepper: fingerprint(pepper), database }
-  writeDurably(file, `${JSON.stringify(content)}\n`)
-}
-
-function readPepper(file: string, own: boolean): Buffer {
-  const hex = readFileSync(file, 'latin1').trim()
-  if (!/^[0-9a-f]{64}$/.test(hex)) {
-    throw new Complaint(
-      `the pepper ${file} is damaged: it should be 64 hexadecimal digits`,
-      'restore it from your backup',
-    )
-  }
-  if (own && (statSync(file).mode & 0o077) !== 0) {
-    throw new Complaint(`the pepper ${file} can be read by others`, `chmod 600 ${file}`)
-  }
-  return Buffer.from(hex, 'hex')
-}
-
-function readFormat(file: string): Format {
-  const parsed = parseFormat(readFileSync(file, 'utf8'))
-  if (parsed === undefined) throw new Complaint(`${file} is damaged`, 'restore it from your backup')
-  if (parsed.format > FORMAT) {
-    throw new Complaint(
-      `the database has format ${parsed.format}; this version of postern knows formats up to ${FORMAT}`,
-      'install the newer version again; nothing was touched',
-    )
-  }
-  if (parsed.format < FORMAT) {
-    throw new Complaint(
-      `the database has format ${parsed.format}, of a version from before the first release`,
-      'move the state directory away and mint anew; nothing was touched',
-    )
-  }
-  return parsed
-}
-
-function parseFormat(text: string): Format | undefined {
-  try {
-    const { format, pepper, database } = JSON.parse(text) as Partial<Format>
-    if (typeof format !== 'number' || typeof pepper !== 'string') return undefined
-    return { format, pepper, database: database === 'to be made' ? database : 'made' }
-  } catch {
-    return undefined
-  }
-}
-
-/** Tells peppers apart without giving any away. */
-function fingerprint(pepper: Buffer): string {
-  return createHmac('sha256', pepper).update('postern pepper fingerprint').digest('hex').slice(0, 16)
-}
-
-function holdsDatabase(db: string): boolean {
-  return existsSync(db) && readdirSync(db).length > 0
 }
 
 /** A new database is made beside its place and moved there when it is whole: one without CURRENT is damaged, never half-made. */

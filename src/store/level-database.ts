@@ -93,6 +93,21 @@ export class LevelDatabase {
     continuity.done(commit, bytes, trimmed.length)
   }
 
+  /** Fills a new database. What is not durable at the end is not there: it is synced once. */
+  async fill(entries: AsyncIterable<Entry>): Promise<void> {
+    const put = (entry: Entry) => {
+      return { type: 'put' as const, key: Buffer.from(entry.key), value: encodeRecord(entry) }
+    }
+    let page: ReturnType<typeof put>[] = []
+    for await (const entry of entries) {
+      page.push(put(entry))
+      if (page.length < PAGE) continue
+      await this.#db.batch(page, { sync: false })
+      page = []
+    }
+    await this.#db.batch(page, { sync: true })
+  }
+
   snapshot(): Snapshot {
     const snapshot = this.#db.snapshot()
     return {

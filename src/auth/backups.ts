@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { Failure } from '../protocol/failures.ts'
+import { type Head, headOf } from '../store/batch.ts'
+import { type Entry, HEAD, prefixed, type Snapshot, type Store } from '../store/store.ts'
+
+/** A snapshot keeps old data on the disk, so there are few, and none that nobody reads from. */
+const MOST = 4
+const IDLE_MS = 60_000
+/** Entries of a page, and how much text it may hold. */
+const PAGE = 500
+
+/** What a backup keeps: records, last access, users, the audit log, numbers. What is derived from them is made anew. */
+export const KEPT: readonly string[] = ['t/', 'a/', 'U/', 'D/', 'e/', 'm/']
+
+export interface BackupPage {
+  /** Key and value. */
+  readonly entries: readonly (readonly [key: string, value: string])[]
+  /** Where to go on; null: that was all. */
+  readonly next: string | null
+}
+
+interface Open {
+  readonly snapshot: Snapshot
+  timer: NodeJS.Timeout
+}
+
+/** Consistent reading of everything while everything goes on: the store as it was at one moment, page by page. */
+export class Backups {
+  readonly #store: Store
+  readonly #open = new Map<string, Open>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Throws `limited`. */
+  async begin(): Promise<{ readonly id: string; readonly head: Head }> {
+    if (this.#open.size >= MOST) {
+      throw new Failure('limited', 'Too many backups are under way: wait for them.', {
+        headers: { 'Retry-After': '60' },
+      })
+    }
+    const snapshot = this.#store.snapshot()
+    const id = randomUUID()
+    this.#open.set(id, { snapshot, timer: this.#expire(id) })
+    return { id, head: headOf(await snapshot.get(HEAD)) }
+  }
+
+  /** From the key `from` on. Throws `invalid_params` for a backup that is over. */
+  async read(id: string, from: string): Promise<BackupPage> {
+    const open = this.#open.get(id)
+    if (open === undefined) {
+      throw new Failure(
+        'invalid_params',
+        'There is no such backup under way; one that nobody reads from ends after a minute.',
+      )
+    }
+    clearTimeout(open.timer)
+    open.timer = this.#expire(id)
+    return readPage(open.snapshot, from)
+  }
+
+  async end(id: string): Promise<void> {
+    const open = this.#open.get(id)
+    if (open === undefined) return
+    this.#open.delete(id)
+    clearTimeout(open.timer)
+    await open.snapshot.close()
+  }
+
+  #expire(id: string): NodeJS.Timeout {
+    return setTimeout(() => void this.end(id), IDLE_MS).unref()
+  }
+
+  async close(): Promise<void> {
+    for (const id of [...this.#open.keys()]) await this.end(id)
+  }
+}
+
+/** A page of what a backup keeps, from a key on. */
+export async function readPage(snapshot: Snapshot, from: string): Promise<BackupPage> {
+  const entries: Entry[] = []
+  for (const prefix of [...KEPT].sort()) {
+    const { gte, lt } = prefixed(prefix)
+    if (from >= lt) continue
+    const start = from > gte ? from : gte
+    entries.push(...(await snapshot.scan({ gte: start, lt, limit: PAGE - entries.length })))
+    if (entries.length === PAGE) break
+  }
+  const last = entries.length === PAGE ? entries.at(-1) : undefined
+  return {
+    entries: entries.map(({ key, value }) => [key, value] as const),
+    next: last === undefined ? null : `${last.key}\0`,
+  }
+}

@@ -1,0 +1,52 @@
+import type { Head } from '../store/batch.ts'
+import { APPENDED, type Entry, HEAD } from '../store/store.ts'
+import { chainedLine } from './audit-log.ts'
+import { type TokenRecord, type UserRecord, usernameKey } from './records.ts'
+import { derived } from './token-steps.ts'
+
+/** Numbers go on so far ahead of the backup's that what was given out after it is not given out again. */
+const AHEAD = 1_000_000
+const COUNTERS = new Set(['m/tokenids', 'm/userids'])
+
+export interface Restoring {
+  /** Tokens keep their state. Otherwise they are disabled: some may have been revoked since. */
+  readonly acceptRevived: boolean
+  /** The last commit of the backup. */
+  readonly commit: number
+}
+
+/** The entries of a new store from those that a backup keeps: with everything that is derived, and numbers that skip ahead. */
+export async function* restored(
+  kept: AsyncIterable<readonly [key: string, value: string]>,
+  { acceptRevived, commit }: Restoring,
+): AsyncGenerator<Entry> {
+  const version = commit + AHEAD
+  const entry = (key: string, value: string): Entry => ({ key, value, version })
+  let head: Head = { commit: version, appended: 0, hash: '' }
+  for await (const [key, value] of kept) {
+    if (key.startsWith('t/')) {
+      const record = acceptRevived
+        ? (JSON.parse(value) as TokenRecord)
+        : disabled(JSON.parse(value) as TokenRecord)
+      yield entry(key, JSON.stringify(record))
+      for (const [index, content] of derived(record)) yield entry(index, content)
+    } else if (key.startsWith('U/')) {
+      const { id, username } = JSON.parse(value) as UserRecord
+      yield entry(key, value)
+      yield entry(usernameKey(username), id)
+    } else if (key.startsWith(APPENDED)) {
+      const { seq, hash } = chainedLine(entry(key, value))
+      head = { commit: version, appended: seq, hash }
+      yield entry(key, value)
+    } else if (COUNTERS.has(key)) {
+      yield entry(key, String(Number(value) + AHEAD))
+    } else if (key !== HEAD) {
+      yield entry(key, value)
+    }
+  }
+  yield entry(HEAD, JSON.stringify(head))
+}
+
+function disabled(record: TokenRecord): TokenRecord {
+  return record.revoked === null ? { ...record, status: 'disabled' } : record
+}

@@ -1,0 +1,89 @@
+import type { Entry, Step, Store } from '../store/store.ts'
+import { Counter } from './counter.ts'
+import { nameKey, secretKey, type TokenRecord, type UserRecord, userKey, usernameKey } from './records.ts'
+import { insertion } from './token-steps.ts'
+import { ADMIN_ID } from './users.ts'
+
+/** What an export holds: users, and tokens with the hashes of their secrets, but neither secrets nor history. */
+export type Exported = readonly ['user', UserRecord] | readonly ['token', TokenRecord]
+
+const BLOCK = 256
+
+/** What is exported of a page of a backup. Tokens that have ended by revocation have nothing that could live on. */
+export function exported(entries: readonly (readonly [key: string, value: string])[]): Exported[] {
+  const found: Exported[] = []
+  for (const [key, value] of entries) {
+    if (key.startsWith('U/')) found.push(['user', JSON.parse(value) as UserRecord])
+    if (!key.startsWith('t/')) continue
+    const record = JSON.parse(value) as TokenRecord
+    if (record.revoked === null) found.push(['token', record])
+  }
+  return found
+}
+
+/** How many came in, and which did not: their name, or their secret, is here already. */
+export interface Imported {
+  users: number
+  tokens: number
+  skipped: string[]
+}
+
+/** Takes exported users and tokens into another store with the same pepper, under ids of its own. Users come before tokens. */
+export class Import {
+  readonly #store: Store
+  readonly #tokenIds: Counter
+  readonly #userIds: Counter
+  /** Old ids of users, and their new ones. */
+  readonly #users = new Map<string, string>()
+  readonly outcome: Imported = { users: 0, tokens: 0, skipped: [] }
+
+  constructor(store: Store) {
+    this.#store = store
+    this.#tokenIds = new Counter(store, 'm/tokenids', BLOCK)
+    this.#userIds = new Counter(store, 'm/userids', BLOCK, Number(ADMIN_ID) + 1)
+  }
+
+  add(item: Exported): Promise<void> {
+    return item[0] === 'user' ? this.#addUser(item[1]) : this.#addToken(item[1])
+  }
+
+  /** A user of that name who is here is the same one. */
+  async #addUser(user: UserRecord): Promise<void> {
+    const here = await this.#store.get(usernameKey(user.username))
+    const id = here?.value ?? (await this.#userIds.next())
+    this.#users.set(user.id, id)
+    if (here !== undefined) return
+    const steps: Step[] = [
+      { key: userKey(id), expect: 0, write: JSON.stringify({ ...user, id }) },
+      { key: usernameKey(user.username), expect: 0, write: id },
+    ]
+    if (await this.#commit(steps, { user: id, username: user.username })) this.outcome.users++
+  }
+
+  async #addToken(token: TokenRecord): Promise<void> {
+    const user = this.#users.get(token.user)
+    if (user === undefined || (await this.#isTaken(token, user))) {
+      this.outcome.skipped.push(token.name)
+      return
+    }
+    const id = await this.#tokenIds.next()
+    const record = { ...token, id, user, creator: this.#users.get(token.creator) ?? user }
+    const name: Step = { key: nameKey(user, token.name), expect: 0, write: id }
+    if (await this.#commit([...insertion(record), name], { token: id, user, name: token.name }))
+      this.outcome.tokens++
+    else this.outcome.skipped.push(token.name)
+  }
+
+  async #isTaken({ name, hashes }: TokenRecord, user: string): Promise<boolean> {
+    const keys = [nameKey(user, name), ...hashes.map(secretKey)]
+    const found = await Promise.all(
+      keys.map((key): Promise<Entry | undefined> | Entry | undefined => this.#store.get(key)),
+    )
+    return found.some((entry) => entry !== undefined)
+  }
+
+  #commit(steps: readonly Step[], details: object): Promise<boolean> {
+    const line = { at: Date.now(), event: 'store.import', by: { kind: 'daemon' }, ...details }
+    return this.#store.commit({ steps, append: [JSON.stringify(line)] })
+  }
+}
