@@ -34,6 +34,7 @@ import { Tethers } from './server/tethers.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory } from './store/directory.ts'
+import { fingerprint } from './store/format.ts'
 import type { Store } from './store/store.ts'
 import { openClock, resetClock } from './timekeeping.ts'
 import { readVersion } from './version.ts'
@@ -98,7 +99,7 @@ async function openDoors(
   const auditKey = new AuditKey(Pepper.derive(directory.pepper, AUDIT_KEY_PURPOSE))
   const auditor = new Auditor({ ledger, log: audit, clock, key: auditKey })
   const refusals = new RefusalLog(log)
-  const backups = new Backups(store)
+  const backups = new Backups(store, fingerprint(directory.pepper))
   const limits = () => config.limits
 
   const started = performance.now()

@@ -27,10 +27,13 @@ interface Open {
 /** Consistent reading of everything while everything goes on: the store as it was at one moment, page by page. */
 export class Backups {
   readonly #store: Store
+  /** Tells which pepper the hashes were made with. */
+  readonly fingerprint: string
   readonly #open = new Map<string, Open>()
 
-  constructor(store: Store) {
+  constructor(store: Store, fingerprint: string) {
     this.#store = store
+    this.fingerprint = fingerprint
   }
 
   /** Throws `limited`. */

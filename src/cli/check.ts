@@ -7,11 +7,11 @@ import { type CheckReport, report } from '../methods/store.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import type { StateDirectory } from '../store/directory.ts'
 import type { Step } from '../store/store.ts'
-import { isRunning, offline, placesOf, type StateOption } from './offline.ts'
-import { type SessionOptions, session, withSession } from './session.ts'
+import { eitherWay } from './either-way.ts'
+import { placesOf, type StateOption } from './offline.ts'
+import { type SessionOptions, withSession } from './session.ts'
 import { print, printJson, wantsJson } from './terminal.ts'
 
-const HOUR = 3600
 /** Steps of one repairing commit. */
 const CHUNK = 500
 
@@ -29,19 +29,19 @@ export function checkCommand(): Command {
 
 async function check(options: CheckOptions): Promise<void> {
   const places = placesOf(options)
-  if (isRunning(places.stateDir) || (options.stateDir === undefined && options.socket !== undefined)) {
-    if (options.repair === true)
-      throw new Complaint('the daemon is running', 'stop it first, and then repair')
-    show(await session(options, 'postern check', (call) => call('store.check', {}), HOUR), options)
-    return
-  }
-  const { found, repaired } = await offline(places, async (state) => {
-    const inspection = inspectionOf(state)
-    const repaired = options.repair === true ? await repair(state, inspection) : 0
-    return { found: await report(inspectionOf(state)), repaired }
+  const found = await eitherWay(options, places, 'postern check', {
+    running: (call) => {
+      if (options.repair === true)
+        throw new Complaint('the daemon is running', 'stop it first, and then repair')
+      return call('store.check', {})
+    },
+    stopped: async (state) => {
+      const repaired = options.repair === true ? await repair(state, inspectionOf(state)) : 0
+      if (repaired > 0 && !wantsJson(options)) print(`Repaired: ${repaired}.`)
+      return report(inspectionOf(state))
+    },
   })
-  if (repaired > 0 && !wantsJson(options)) print(`Repaired: ${repaired}.`)
-  show(found, options)
+  show(found as CheckReport, options)
 }
 
 function inspectionOf({ store, pepper }: StateDirectory): Inspection {
@@ -73,8 +73,8 @@ async function repair({ store }: StateDirectory, inspection: Inspection): Promis
   return repaired
 }
 
-function show(found: unknown, options: CheckOptions): void {
-  const { looked, findings, count } = found as CheckReport
+function show(found: CheckReport, options: CheckOptions): void {
+  const { looked, findings, count } = found
   if (wantsJson(options)) printJson(found)
   else {
     for (const finding of findings) print(finding)

@@ -57,8 +57,15 @@ export function readPepperOf({ stateDir, credentials }: Places): Buffer {
   }
 }
 
-/** Works on the state of a stopped daemon, and leaves its files to whom they belong. */
-export async function offline<T>(places: Places, work: (state: StateDirectory) => Promise<T>): Promise<T> {
+/** Works on the state of a stopped daemon, and leaves its files to whom they belong. `create`: it may be a new one. */
+export async function offline<T>(
+  places: Places,
+  work: (state: StateDirectory) => Promise<T>,
+  { create = false } = {},
+): Promise<T> {
+  if (!create && !existsSync(placesIn(places.stateDir).formatFile)) {
+    throw new Complaint(`there is no store in ${places.stateDir}`, 'name its directory with --state-dir')
+  }
   const state = await openStateDirectory(places.stateDir, places.credentials)
   try {
     return await work(state)

@@ -52,6 +52,7 @@ export async function report(inspection: {
 export interface BackupBegun {
   backup: string
   commit: number
+  fingerprint: string
 }
 
 const backup = () => described(text({ max: 64 }), 'As backup.begin gave it.')
@@ -72,7 +73,7 @@ export const backupBegin = method({
   }),
   async handler(_params, _caller, { backups }) {
     const { id, head } = await backups.begin()
-    return { backup: id, commit: head.commit }
+    return { backup: id, commit: head.commit, fingerprint: backups.fingerprint }
   },
 })
 

@@ -1,15 +1,14 @@
 import { Command } from 'commander'
 import { Complaint } from '../../protocol/complaint.ts'
 import { FORMAT, fingerprint } from '../../store/format.ts'
-import { isRunning, offline, type Places, placesOf, readPepperOf, type StateOption } from '../offline.ts'
-import { type SessionOptions, session, withSession } from '../session.ts'
+import { eitherWay } from '../either-way.ts'
+import { type Places, placesOf, readPepperOf, type StateOption } from '../offline.ts'
+import { type SessionOptions, withSession } from '../session.ts'
 import { printJson, wantsJson } from '../terminal.ts'
 import { type EncryptTo, encrypt, readSecretFile } from './encryption.ts'
 import { encodeBackup, type Header } from './format.ts'
 import { writeStream } from './sink.ts'
 import { fromDaemon, fromStore, type Source } from './source.ts'
-
-const DAY = 86_400
 
 interface BackupOptions extends SessionOptions, StateOption {
   recipient?: string[]
@@ -40,11 +39,10 @@ async function backup(file: string, options: BackupOptions): Promise<void> {
     await writeStream(file, to === undefined ? plain : await encrypt(plain, to))
     if (wantsJson(options)) printJson({ file, commit: source.commit, encrypted: to !== undefined })
   }
-  if (isRunning(places.stateDir)) {
-    await session(options, 'postern backup', async (call) => write(await fromDaemon(call)), DAY)
-  } else {
-    await offline(places, async ({ store }) => write(await fromStore(store)))
-  }
+  await eitherWay(options, places, 'postern backup', {
+    running: async (call) => write(await fromDaemon(call)),
+    stopped: async (state) => write(await fromStore(state)),
+  })
 }
 
 /** Undefined: in plain text, and so without the pepper. */
@@ -64,14 +62,17 @@ function protection({ recipient, passphraseFile, withoutPepper }: BackupOptions)
   return { passphrase }
 }
 
-function headerOf({ commit }: Source, places: Places, withPepper: boolean): Header {
+function headerOf(source: Source, places: Places, withPepper: boolean): Header {
+  const { commit, fingerprint } = source
+  const header: Header = { postern: 'backup', format: FORMAT, created: Date.now(), commit, fingerprint }
+  return withPepper ? { ...header, pepper: pepperFor(source, places) } : header
+}
+
+function pepperFor({ fingerprint: wanted }: Source, places: Places): string {
   const pepper = readPepperOf(places)
-  return {
-    postern: 'backup',
-    format: FORMAT,
-    created: Date.now(),
-    commit,
-    fingerprint: fingerprint(pepper),
-    ...(withPepper && { pepper: pepper.toString('hex') }),
-  }
+  if (fingerprint(pepper) === wanted) return pepper.toString('hex')
+  throw new Complaint(
+    `the pepper of ${places.stateDir} is not that of the daemon that answers`,
+    'name the state directory of that daemon with --state-dir',
+  )
 }

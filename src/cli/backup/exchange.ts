@@ -2,14 +2,13 @@ import { Command } from 'commander'
 import { type Exported, exported, Import } from '../../auth/transfer.ts'
 import { Complaint } from '../../protocol/complaint.ts'
 import { FORMAT, fingerprint } from '../../store/format.ts'
-import { isRunning, offline, placesOf, readPepperOf, type StateOption } from '../offline.ts'
-import { type SessionOptions, session, withSession } from '../session.ts'
+import { eitherWay } from '../either-way.ts'
+import { isRunning, offline, placesOf, type StateOption } from '../offline.ts'
+import { type SessionOptions, withSession } from '../session.ts'
 import { print, printJson, wantsJson } from '../terminal.ts'
 import { BackupReader, encodeBackup, type Header } from './format.ts'
 import { readStream, writeStream } from './sink.ts'
 import { fromDaemon, fromStore, type Source } from './source.ts'
-
-const DAY = 86_400
 
 type ExchangeOptions = SessionOptions & StateOption
 
@@ -21,20 +20,14 @@ export function exportCommand(): Command {
     .argument('<file>', 'where to write it (mode 0600, whole or not at all)')
     .option('--state-dir <dir>', 'of a stopped daemon')
     .action(async (file: string, options: ExchangeOptions) => {
-      const places = placesOf(options)
-      const write = ({ commit, pages }: Source) => {
-        const header: Header = {
-          postern: 'export',
-          format: FORMAT,
-          created: Date.now(),
-          commit,
-          fingerprint: fingerprint(readPepperOf(places)),
-        }
+      const write = ({ commit, fingerprint, pages }: Source) => {
+        const header: Header = { postern: 'export', format: FORMAT, created: Date.now(), commit, fingerprint }
         return writeStream(file, encodeBackup(header, usersFirst(pages)))
       }
-      if (isRunning(places.stateDir)) {
-        await session(options, 'postern export', async (call) => write(await fromDaemon(call)), DAY)
-      } else await offline(places, async ({ store }) => write(await fromStore(store)))
+      await eitherWay(options, placesOf(options), 'postern export', {
+        running: async (call) => write(await fromDaemon(call)),
+        stopped: async (state) => write(await fromStore(state)),
+      })
     })
 }
 
@@ -68,17 +61,22 @@ async function takeIn(file: string, options: StateOption & { json?: boolean }): 
   const { entries } = await BackupReader.open(readStream(file), 'export').then((reader) => ({
     entries: reader.entries(),
   }))
-  const outcome = await offline(places, async ({ store, pepper }) => {
-    if (check.header.fingerprint !== fingerprint(pepper)) {
-      throw new Complaint(
-        'the export was made under another pepper, with which its hashes mean nothing here',
-        'put the pepper of the other host into an empty state directory first',
-      )
-    }
-    const work = new Import(store)
-    for await (const item of entries) await work.add(item as unknown as Exported)
-    return work.outcome
-  })
+  const outcome = await offline(
+    places,
+    async ({ store, pepper }) => {
+      if (check.header.fingerprint !== fingerprint(pepper)) {
+        throw new Complaint(
+          'the export was made under another pepper, with which its hashes mean nothing here',
+          'put the pepper of the other host into an empty state directory first',
+        )
+      }
+      const work = new Import(store)
+      const again = await BackupReader.open(readStream(file), 'export')
+      for await (const item of again.entries()) await work.add(item as unknown as Exported)
+      return work.outcome
+    },
+    { create: true },
+  )
   if (wantsJson(options)) printJson(outcome)
   else {
     print(`${outcome.users} users and ${outcome.tokens} tokens came in.`)

@@ -1,19 +1,23 @@
 import { readPage } from '../../auth/backups.ts'
 import type { BackupBegun } from '../../methods/store.ts'
 import { headOf } from '../../store/batch.ts'
-import { HEAD, type Store } from '../../store/store.ts'
+import type { StateDirectory } from '../../store/directory.ts'
+import { fingerprint } from '../../store/format.ts'
+import { HEAD } from '../../store/store.ts'
 import type { Call } from '../session.ts'
 import type { KeptEntry } from './format.ts'
 
 /** Everything that a backup keeps, of one moment. */
 export interface Source {
   readonly commit: number
+  /** Of the pepper that the hashes were made with. */
+  readonly fingerprint: string
   readonly pages: AsyncIterable<readonly KeptEntry[]>
 }
 
 /** From a running daemon, page by page, while it goes on. */
 export async function fromDaemon(call: Call): Promise<Source> {
-  const { backup, commit } = (await call('backup.begin', {})) as BackupBegun
+  const { backup, commit, fingerprint } = (await call('backup.begin', {})) as BackupBegun
   async function* pages() {
     try {
       for (let from: string | null = ''; from !== null; ) {
@@ -28,11 +32,11 @@ export async function fromDaemon(call: Call): Promise<Source> {
       await call('backup.end', { backup }).catch(() => {}) // it ends by itself as well
     }
   }
-  return { commit, pages: pages() }
+  return { commit, fingerprint, pages: pages() }
 }
 
 /** From the store of a stopped daemon. */
-export async function fromStore(store: Store): Promise<Source> {
+export async function fromStore({ store, pepper }: StateDirectory): Promise<Source> {
   const snapshot = store.snapshot()
   const { commit } = headOf(await snapshot.get(HEAD))
   async function* pages() {
@@ -46,5 +50,5 @@ export async function fromStore(store: Store): Promise<Source> {
       await snapshot.close()
     }
   }
-  return { commit, pages: pages() }
+  return { commit, fingerprint: fingerprint(pepper), pages: pages() }
 }
