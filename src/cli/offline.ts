@@ -2,7 +2,7 @@ import { closeSync, existsSync, lchownSync, openSync, readdirSync, statSync } fr
 import { join } from 'node:path'
 import { loadConfig } from '../config.ts'
 import { tryLock } from '../linux/lock.ts'
-import { Complaint, inWords } from '../protocol/complaint.ts'
+import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
 import { openStateDirectory, type StateDirectory } from '../store/directory.ts'
 import { placesIn, readPepper } from '../store/format.ts'
 
@@ -53,7 +53,8 @@ export function readPepperOf({ stateDir, credentials }: Places): Buffer {
     return readPepper(file, false)
   } catch (cause) {
     if (cause instanceof Complaint) throw cause
-    throw new Complaint(`cannot read the pepper ${file}: ${inWords(cause)}`, 'run this as root', { cause })
+    const hint = codeOf(cause) === 'EACCES' ? 'run this as root' : 'name its directory with --state-dir'
+    throw new Complaint(`cannot read the pepper ${file}: ${inWords(cause)}`, hint, { cause })
   }
 }
 
