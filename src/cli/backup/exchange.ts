@@ -58,9 +58,6 @@ async function takeIn(file: string, options: StateOption & { json?: boolean }): 
   for await (const _ of check.entries()) {
     // first to its end, where the digest is
   }
-  const { entries } = await BackupReader.open(readStream(file), 'export').then((reader) => ({
-    entries: reader.entries(),
-  }))
   const outcome = await offline(
     places,
     async ({ store, pepper }) => {
