@@ -53,21 +53,27 @@ function statement(seq: number, hash: string, cut: Cut | null): Buffer {
   return Buffer.from(`postern audit checkpoint\n${seq} ${hash}\n${gone}`)
 }
 
+/** How many lines may come between a checkpoint's head and its own line: what is committed while it is signed. */
+const REMEMBERED = 20_000
+
 /** Goes through a log from its first line to its last, and names what is wrong. */
 export class ChainVerifier {
   readonly #publicKey: string | undefined
+  readonly #kept: Checkpoint | undefined
   readonly faults: string[] = []
   /** Lines and checkpoints seen. */
   lines = 0
   checkpoints = 0
   #first: ChainedLine | undefined
   #last: { readonly seq: number; readonly hash: string } = { seq: 0, hash: CHAIN_START }
-  #hashes = new Map<number, string>()
+  /** Of the newest lines, and of the one that the kept checkpoint is about: a log has more lines than memory has room for. */
+  readonly #hashes = new Map<number, string>()
   #cut: Cut | undefined
 
-  /** Without a public key signatures are not checked. */
-  constructor(publicKey: string | undefined) {
+  /** Without a public key signatures are not checked. `kept`: a checkpoint that was kept elsewhere. */
+  constructor(publicKey: string | undefined, kept?: Checkpoint) {
     this.#publicKey = publicKey
+    this.#kept = kept
   }
 
   add(line: ChainedLine): void {
@@ -84,14 +90,19 @@ export class ChainVerifier {
     }
     this.lines++
     this.#last = { seq, hash }
-    this.#hashes.set(seq, hash)
+    this.#remember(seq, hash)
     const checkpoint = checkpointIn(text)
     if (checkpoint !== undefined) this.#examine(checkpoint, `the checkpoint in line ${seq}`)
   }
 
-  /** `checkpoint`: one that was kept elsewhere. */
-  end(checkpoint?: Checkpoint): readonly string[] {
-    if (checkpoint !== undefined) this.#examine(checkpoint, 'the checkpoint that was kept')
+  #remember(seq: number, hash: string): void {
+    this.#hashes.set(seq, hash)
+    const old = seq - REMEMBERED
+    if (old !== this.#kept?.seq) this.#hashes.delete(old)
+  }
+
+  end(): readonly string[] {
+    if (this.#kept !== undefined) this.#examine(this.#kept, 'the checkpoint that was kept')
     const first = this.#first
     if (first !== undefined && first.seq > 1) {
       const cut = this.#cut

@@ -29,7 +29,7 @@ export interface Looked {
 
 /** What is derived from tokens: it can be made anew from their records. */
 const DERIVED = ['h/', 'n/', 'u/', 'v/', 'x/']
-const TURN_EVERY = 200
+const TURN_EVERY = 40
 
 /** Looks at everything in a store: each record, each index in both directions, and the audit chain. */
 export class Inspection {

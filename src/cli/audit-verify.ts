@@ -60,9 +60,9 @@ async function verifyLines(
   publicKey: string | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<Outcome> {
-  const verifier = new ChainVerifier(publicKey)
+  const verifier = new ChainVerifier(publicKey, checkpoint)
   for await (const line of lines) verifier.add(line)
-  const faults = verifier.end(checkpoint)
+  const faults = verifier.end()
   const { lines: count, checkpoints } = verifier
   return { lines: count, checkpoints, faults, signed: publicKey !== undefined }
 }
