@@ -1,22 +1,8 @@
 import type { Logger } from 'pino'
-import { announce } from './announcement.ts'
 import { actorOf } from './auth/actor.ts'
-import { AuditKey } from './auth/audit-chain.ts'
-import { AuditLog } from './auth/audit-log.ts'
-import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
-import { Backups } from './auth/backups.ts'
-import { Inspection } from './auth/inspection.ts'
-import { LastAccess } from './auth/last-access.ts'
-import { Ledger } from './auth/ledger.ts'
 import { Operators } from './auth/operators.ts'
 import { type Actor, DAEMON } from './auth/records.ts'
-import { Pepper } from './auth/secret.ts'
-import { TokenGet } from './auth/token-get.ts'
-import { TokenObjects } from './auth/token-objects.ts'
-import { Tokens } from './auth/tokens.ts'
-import { UserObjects } from './auth/user-objects.ts'
-import { Users } from './auth/users.ts'
-import { Verifier } from './auth/verifier.ts'
+import { openAuthority } from './authority.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
 import { recordConfig } from './config-audit.ts'
@@ -24,7 +10,7 @@ import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
-import type { Reloaded, Services } from './methods/method.ts'
+import type { DaemonFacts, Reloaded, Services } from './methods/method.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
@@ -33,10 +19,8 @@ import { RefusalLog } from './server/refusal-log.ts'
 import { Tethers } from './server/tethers.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
-import { openStateDirectory } from './store/directory.ts'
-import { fingerprint } from './store/format.ts'
-import type { Store } from './store/store.ts'
-import { openClock, resetClock } from './timekeeping.ts'
+import { openStateDirectory, type StateDirectory } from './store/directory.ts'
+import { resetClock } from './timekeeping.ts'
 import { readVersion } from './version.ts'
 import { reportVouching, vouching } from './vouching.ts'
 
@@ -75,93 +59,59 @@ export async function startDaemon(config: Config, surroundings: Surroundings): P
   }
 }
 
-type Directory = Awaited<ReturnType<typeof openStateDirectory>>
-
 async function openDoors(
   initial: Config,
-  directory: Directory,
+  directory: StateDirectory,
   { log, inherited, reread, time = SYSTEM_TIME }: Surroundings,
 ): Promise<Daemon> {
   let config = initial
   let operators = operatorsOf(config)
   const { store } = directory
-  const pepper = new Pepper(directory.pepper)
-  const clock = await openClock(store, log, time)
-  const ledger = new Ledger(store, clock, (event) => announce(event, log))
-  const users = await Users.open(store, ledger)
-  const verifier = new Verifier({ store, pepper, clock, users, cacheSize: config.tokens.cache })
-  const lastAccess = new LastAccess(store, ledger, clock)
+  const authority = await openAuthority(directory, { cacheSize: config.tokens.cache, log, time })
+  const { clock, ledger, users, tokens, verifier, backups } = authority
   const tethers = new Tethers(store, verifier, clock)
-  const tokens = new Tokens({ store, ledger, clock, pepper })
-  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
-  const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
-  const audit = new AuditLog(store)
-  const auditKey = new AuditKey(Pepper.derive(directory.pepper, AUDIT_KEY_PURPOSE))
-  const auditor = new Auditor({ ledger, log: audit, clock, key: auditKey })
   const refusals = new RefusalLog(log)
-  const backups = new Backups(store, fingerprint(directory.pepper))
-  const limits = () => config.limits
-
   const started = performance.now()
-  const services: Services = {
-    tokens,
-    users,
-    lastAccess,
-    tokenObjects,
-    tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
-    userObjects,
-    verifier,
-    audit,
-    auditor,
-    backups,
-    inspect: () => inspect(store, auditKey),
-    methods: METHODS,
-    daemon: {
-      version: readVersion(),
-      backend: 'level',
-      uptime: () => Math.floor(performance.now() - started) / 1000,
-      writable: () => store.writable,
-      connections: () => doors.connections,
-      vouching: () => vouching(config),
-      resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
-      reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
-    },
+  const facts: DaemonFacts = {
+    version: readVersion(),
+    backend: 'level',
+    uptime: () => Math.floor(performance.now() - started) / 1000,
+    writable: () => store.writable,
+    connections: () => doors.connections,
+    vouching: () => vouching(config),
+    resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
+    reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
   }
-  const identification = new Identification({ verifier, lastAccess, operators: () => operators, refusals })
-  const dispatcher = new Dispatcher(services, identification, log)
-  const anonymous = () => config.zabbix.anonymous_methods
-  const zabbix = new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous })
-  const exchange = new Exchange(dispatcher, limits)
-  const { credentialsDir } = config
-  const ready = () => store.writable
+  const services: Services = { ...authority, methods: METHODS, daemon: facts }
   const doors = new Doors({
-    exchange,
-    zabbix,
-    limits,
-    verifier,
+    ...callParts(services, { operators: () => operators, config: () => config, refusals, log }),
     tethers,
-    ready,
     refusals,
     log,
-    credentialsDir,
+    ready: () => store.writable,
+    credentialsDir: config.credentialsDir,
   })
-
-  const chores = startChores({
-    ...{ store, ledger, clock, lastAccess, userObjects, auditor, refusals, log },
-    config: () => config,
-  })
-  const { listen } = config
-  const unix = { path: listen.socket, mode: listen.socket_mode, group: listen.socket_group }
+  const chores = startChores({ ...authority, store, refusals, log, config: () => config })
   try {
-    await recordConfig({ store, ledger }, config, DAEMON)
+    await recordFirst()
     const [netlink] = inherited.diag
     if (netlink !== undefined) adoptNetlink(netlink)
-    const port = await doors.open({ unix, port: listen.port }, config.remote, inherited)
+    const { socket, socket_mode: mode, socket_group: group, port: wanted } = config.listen
+    const port = await doors.open(
+      { unix: { path: socket, mode, group }, port: wanted },
+      config.remote,
+      inherited,
+    )
     reportVouching(vouching(config), log)
-    return { socket: listen.socket, port, reload: () => reload(DAEMON), status, check, close }
+    return { socket, port, reload: () => reload(DAEMON), status, check, close }
   } catch (error) {
     await shut()
     throw error
+  }
+
+  /** On a full disk verifying goes on; what was changed meanwhile is recorded at the next start that can. */
+  async function recordFirst(): Promise<void> {
+    if (store.writable) await recordConfig({ store, ledger }, config, DAEMON)
   }
 
   /** All or nothing, and recorded before it takes effect. */
@@ -208,11 +158,30 @@ function operatorsOf({ operators, listen }: Config): Operators {
   return new Operators(operators, listen.loopback_mint)
 }
 
-/** A look at everything, as it is now. */
-function inspect(
-  store: Store,
-  { publicKey }: AuditKey,
-): { readonly inspection: Inspection; close(): Promise<void> } {
-  const snapshot = store.snapshot()
-  return { inspection: new Inspection(snapshot, publicKey), close: () => snapshot.close() }
+/** What a call goes through, from its text to its answer. */
+function callParts(
+  services: Services,
+  {
+    operators,
+    config,
+    refusals,
+    log,
+  }: {
+    operators: () => Operators
+    config: () => Config
+    refusals: RefusalLog
+    log: Logger
+  },
+) {
+  const { verifier, lastAccess } = services
+  const identification = new Identification({ verifier, lastAccess, operators, refusals })
+  const dispatcher = new Dispatcher(services, identification, log)
+  const limits = () => config().limits
+  const anonymous = () => config().zabbix.anonymous_methods
+  return {
+    limits,
+    verifier,
+    exchange: new Exchange(dispatcher, limits),
+    zabbix: new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous }),
+  }
 }

@@ -16,6 +16,8 @@ const ADMIN: UserRecord = {
 }
 
 const MAX_USERS = 1_000_000
+/** After a read that failed, in milliseconds. */
+const RETRY_MS = 1_000
 
 /** Who owns tokens. Users are few: all of them are in memory, since every verification asks for its token's owner. */
 export class Users implements Feed {
@@ -28,13 +30,7 @@ export class Users implements Feed {
 
   /** Reads all users, creates Admin in a new store, and follows the store's signals from then on. */
   static async open(store: Store, ledger: Ledger): Promise<Users> {
-    await ledger.commit({
-      steps: [
-        { key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) },
-        { key: usernameKey(ADMIN.username), expect: 0, write: ADMIN_ID },
-      ],
-      audit: [{ event: 'user.create', by: DAEMON, user: ADMIN_ID, username: ADMIN.username }],
-    })
+    if ((await store.get(userKey(ADMIN_ID))) === undefined) await createAdmin(ledger)
     const users = new Users(store)
     store.subscribe(users)
     await users.#read()
@@ -65,8 +61,9 @@ export class Users implements Feed {
     else this.#byId.set(signal.id, signal.user)
   }
 
+  /** What is known serves until it could be read again. */
   reset(): void {
-    void this.#read()
+    this.#read().catch(() => setTimeout(() => this.reset(), RETRY_MS).unref())
   }
 
   async #read(): Promise<void> {
@@ -77,4 +74,15 @@ export class Users implements Feed {
       this.#byId.set(user.id, user)
     }
   }
+}
+
+/** If another node was faster, it is there as well. */
+async function createAdmin(ledger: Ledger): Promise<void> {
+  await ledger.commit({
+    steps: [
+      { key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) },
+      { key: usernameKey(ADMIN.username), expect: 0, write: ADMIN_ID },
+    ],
+    audit: [{ event: 'user.create', by: DAEMON, user: ADMIN_ID, username: ADMIN.username }],
+  })
 }

@@ -1,0 +1,73 @@
+import type { Logger } from 'pino'
+import { announce } from './announcement.ts'
+import { AuditKey } from './auth/audit-chain.ts'
+import { AuditLog } from './auth/audit-log.ts'
+import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
+import { Backups } from './auth/backups.ts'
+import { Inspection } from './auth/inspection.ts'
+import { LastAccess } from './auth/last-access.ts'
+import { Ledger } from './auth/ledger.ts'
+import { Pepper } from './auth/secret.ts'
+import { TokenGet } from './auth/token-get.ts'
+import { TokenObjects } from './auth/token-objects.ts'
+import { Tokens } from './auth/tokens.ts'
+import { UserObjects } from './auth/user-objects.ts'
+import { Users } from './auth/users.ts'
+import { Verifier } from './auth/verifier.ts'
+import type { Clock, TimeSource } from './store/clock.ts'
+import type { StateDirectory } from './store/directory.ts'
+import { fingerprint } from './store/format.ts'
+import { openClock } from './timekeeping.ts'
+
+/** Everything about tokens and users on one store: what answers a call, whoever makes it. */
+export interface Authority {
+  readonly clock: Clock
+  readonly ledger: Ledger
+  readonly users: Users
+  readonly verifier: Verifier
+  readonly lastAccess: LastAccess
+  readonly tokens: Tokens
+  readonly tokenObjects: TokenObjects
+  readonly tokenGet: TokenGet
+  readonly userObjects: UserObjects
+  readonly audit: AuditLog
+  readonly auditor: Auditor
+  readonly backups: Backups
+  /** A look at everything, as it is now; close it. */
+  inspect(): { readonly inspection: Inspection; close(): Promise<void> }
+}
+
+/** `cacheSize`: verified tokens kept in memory. */
+export async function openAuthority(
+  { store, pepper: key }: StateDirectory,
+  { cacheSize, log, time }: { cacheSize: number; log: Logger; time: TimeSource },
+): Promise<Authority> {
+  const pepper = new Pepper(key)
+  const clock = await openClock(store, log, time)
+  const ledger = new Ledger(store, clock, (event) => announce(event, log))
+  const users = await Users.open(store, ledger)
+  const lastAccess = new LastAccess(store, ledger, clock)
+  const tokens = new Tokens({ store, ledger, clock, pepper })
+  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
+  const audit = new AuditLog(store)
+  const auditKey = new AuditKey(Pepper.derive(key, AUDIT_KEY_PURPOSE))
+  return {
+    clock,
+    ledger,
+    users,
+    verifier: new Verifier({ store, pepper, clock, users, cacheSize }),
+    lastAccess,
+    tokens,
+    tokenObjects,
+    tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
+    userObjects: new UserObjects({ store, ledger, users, tokens: tokenObjects }),
+    audit,
+    auditor: new Auditor({ ledger, log: audit, clock, key: auditKey }),
+    backups: new Backups(store, fingerprint(key)),
+    inspect() {
+      const snapshot = store.snapshot()
+      const inspection = new Inspection(snapshot, auditKey.publicKey)
+      return { inspection, close: () => snapshot.close() }
+    },
+  }
+}
