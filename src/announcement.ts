@@ -9,7 +9,7 @@ export function inSentence({ event, by, ...details }: AuditEvent): string {
   const what = [
     ...(token === undefined ? [] : [`token ${token}`]),
     ...(user === undefined ? [] : [token === undefined ? `user ${user}` : `of user ${user}`]),
-    ...(label === undefined ? [] : [`(${JSON.stringify(label).slice(1, -1)})`]),
+    ...(label === undefined ? [] : [`(${printable(label)})`]),
   ]
   return `${event}: ${what.join(' ')}, by ${actorInWords(by)}`
 }
@@ -19,7 +19,11 @@ export function actorInWords(by: Actor): string {
     case 'local': {
       const who =
         by.uid === null ? 'somebody' : by.username ? `${by.username} (uid ${by.uid})` : `uid ${by.uid}`
-      const program = by.program ? `, ${by.program}[${by.pid}]` : by.pid === null ? '' : `, pid ${by.pid}`
+      const program = by.program
+        ? `, ${printable(by.program)}[${by.pid}]`
+        : by.pid === null
+          ? ''
+          : `, pid ${by.pid}`
       return `${who} on ${by.door}${program}`
     }
     case 'token':
@@ -33,4 +37,11 @@ export function actorInWords(by: Actor): string {
 export function announce(event: AuditEvent, log: Logger): void {
   if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
   else log.info(event, inSentence(event))
+}
+
+/** Control characters, line ends and those that turn text around, as escapes: a name must not write to a terminal or a log. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
+    return `\\u{${char.codePointAt(0)?.toString(16)}}`
+  })
 }

@@ -14,6 +14,7 @@ import { Tokens } from './auth/tokens.ts'
 import { UserObjects } from './auth/user-objects.ts'
 import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
+import { WishRefusals } from './auth/wish-refusals.ts'
 import type { Clock, TimeSource } from './store/clock.ts'
 import type { StateDirectory } from './store/directory.ts'
 import { fingerprint } from './store/format.ts'
@@ -27,6 +28,7 @@ export interface Authority {
   readonly verifier: Verifier
   readonly lastAccess: LastAccess
   readonly tokens: Tokens
+  readonly wishRefusals: WishRefusals
   readonly tokenObjects: TokenObjects
   readonly tokenGet: TokenGet
   readonly userObjects: UserObjects
@@ -58,6 +60,7 @@ export async function openAuthority(
     verifier: new Verifier({ store, pepper, clock, users, cacheSize }),
     lastAccess,
     tokens,
+    wishRefusals: new WishRefusals(ledger, clock),
     tokenObjects,
     tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
     userObjects: new UserObjects({ store, ledger, users, tokens: tokenObjects }),

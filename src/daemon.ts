@@ -132,8 +132,10 @@ async function openDoors(
   }
 
   async function status(): Promise<string> {
-    const { count, complete } = await tokens.count()
-    const stored = `${complete ? '' : 'more than '}${count} tokens, ${users.count} users`
+    const counted = await tokens.count().catch(() => undefined)
+    const number =
+      counted === undefined ? 'unreadable' : `${counted.complete ? '' : 'more than '}${counted.count}`
+    const stored = `${number} tokens, ${users.count} users`
     return `${store.writable ? '' : 'Refusing writes: see the log. '}${stored}, ${doors.connections} connections`
   }
 

@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino'
+import { printable } from './announcement.ts'
 import { type Fields, openJournal } from './linux/journal.ts'
 
 /**
@@ -39,7 +40,7 @@ interface Line {
 function readably(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as Line
   const details = Object.entries(rest).map(([key, value]) => `  ${key}=${JSON.stringify(value)}`)
-  return `${time.slice(11, 19)} ${(LEVELS[level]?.name ?? '').padEnd(5)} ${msg}${details.join('')}\n`
+  return `${time.slice(11, 19)} ${(LEVELS[level]?.name ?? '').padEnd(5)} ${printable(msg)}${details.join('')}\n`
 }
 
 /** `{"event":"token.mint","by":{"uid":0}}` → POSTERN_EVENT=token.mint, POSTERN_BY_UID=0. */

@@ -40,18 +40,22 @@ export const size = kind<number>('a size above 0 ("16KiB", "1MiB")', (value) =>
   typeof value === 'string' ? positive(parseSize(value)) : undefined,
 )
 export const path = kind<string>('a path', (value) =>
-  typeof value === 'string' && value !== '' ? value : undefined,
+  typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined,
 )
 export const flag = kind<boolean>('true or false', (value) =>
   value === true || value === 'true' ? true : value === false || value === 'false' ? false : undefined,
 )
-export const optionalNumber = kind<number | undefined>('a number', (value) => whole(value, 0, 4_294_967_294))
+export const optionalNumber = kind<number | undefined>('a number from 0 to 4294967294', (value) =>
+  whole(value, 0, 4_294_967_294),
+)
 export const optionalTimeLimit = kind<number | undefined>('a duration above 0 ("1h", "30d")', (value) =>
   typeof value === 'string' ? positive(parseDuration(value)) : undefined,
 )
 /** An id is a string, and a number in the file will do. */
 export const optionalId = kind<string | undefined>('an id ("1")', (value) =>
-  /^[1-9]\d{0,18}$/.test(String(value)) ? String(value) : undefined,
+  ['string', 'number'].includes(typeof value) && /^[1-9]\d{0,17}$/.test(String(value))
+    ? String(value)
+    : undefined,
 )
 export const optionalName = kind<string | undefined>('a name', (value) =>
   typeof value === 'string' && value !== '' ? value : undefined,

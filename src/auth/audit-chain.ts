@@ -68,6 +68,7 @@ export class ChainVerifier {
   #last: { readonly seq: number; readonly hash: string } = { seq: 0, hash: CHAIN_START }
   /** Of the newest lines, and of the one that the kept checkpoint is about: a log has more lines than memory has room for. */
   readonly #hashes = new Map<number, string>()
+  /** The widest that a checkpoint tells of. */
   #cut: Cut | undefined
 
   /** Without a public key signatures are not checked. `kept`: a checkpoint that was kept elsewhere. */
@@ -104,17 +105,26 @@ export class ChainVerifier {
   end(): readonly string[] {
     if (this.#kept !== undefined) this.#examine(this.#kept, 'the checkpoint that was kept')
     const first = this.#first
-    if (first !== undefined && first.seq > 1) {
-      const cut = this.#cut
-      const known = cut?.through === first.seq - 1 && first.hash === chained(cut.hash, first.line)
-      if (!known) this.faults.push(`${missing(1, first.seq - 1)}, and no checkpoint says that they were cut`)
+    if (first !== undefined && first.seq > 1 && !this.#wasCutBefore(first)) {
+      this.faults.push(`${missing(1, first.seq - 1)}, and no checkpoint says that they were cut`)
     }
     return this.faults
   }
 
+  /** A cut is said before it is done, so that some of what it is about may still be there. */
+  #wasCutBefore({ seq, hash, line }: ChainedLine): boolean {
+    const cut = this.#cut
+    if (cut === undefined || seq > cut.through + 1) return false
+    return seq <= cut.through || hash === chained(cut.hash, line)
+  }
+
   #examine(checkpoint: Checkpoint, what: string): void {
-    const { seq, hash, cut } = checkpoint
     this.checkpoints++
+    if (!isCheckpoint(checkpoint)) {
+      this.faults.push(`${what} is none`)
+      return
+    }
+    const { seq, hash, cut } = checkpoint
     if (this.#publicKey !== undefined && !isGenuine(checkpoint, this.#publicKey)) {
       this.faults.push(`${what} is not signed with the right key`)
       return
@@ -123,8 +133,15 @@ export class ChainVerifier {
     const found = this.#hashes.get(seq)
     if (found !== undefined && found !== hash)
       this.faults.push(`lines up to ${seq} were changed, as ${what} shows`)
-    if (cut !== null) this.#cut = cut
+    if (cut !== null && cut.through > (this.#cut?.through ?? 0)) this.#cut = cut
   }
+}
+
+function isCheckpoint(value: Checkpoint | null | undefined): value is Checkpoint {
+  if (typeof value !== 'object' || value === null) return false
+  const { seq, hash, cut, signature } = value
+  const isCut = cut === null || (typeof cut?.through === 'number' && typeof cut.hash === 'string')
+  return typeof seq === 'number' && typeof hash === 'string' && typeof signature === 'string' && isCut
 }
 
 function missing(from: number, to: number): string {
@@ -134,8 +151,13 @@ function missing(from: number, to: number): string {
 /** The event under which checkpoints are in the log. */
 export const CHECKPOINT = 'audit.checkpoint'
 
+/** What a line says to be a checkpoint; undefined: it is about something else. */
 export function checkpointIn(line: string): Checkpoint | undefined {
   if (!line.includes(CHECKPOINT)) return undefined
-  const { event, checkpoint } = JSON.parse(line) as { event: string; checkpoint?: Checkpoint }
-  return event === CHECKPOINT ? checkpoint : undefined
+  try {
+    const parsed = JSON.parse(line) as { event?: string; checkpoint?: Checkpoint } | null
+    return parsed?.event === CHECKPOINT ? (parsed.checkpoint ?? (null as unknown as Checkpoint)) : undefined
+  } catch {
+    return undefined
+  }
 }

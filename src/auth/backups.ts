@@ -6,8 +6,9 @@ import { type Entry, HEAD, prefixed, type Snapshot, type Store } from '../store/
 /** A snapshot keeps old data on the disk, so there are few, and none that nobody reads from. */
 const MOST = 4
 const IDLE_MS = 60_000
-/** Entries of a page, and how much text it may hold. */
-const PAGE = 500
+/** Entries that are read at a time, and characters after which a page is full. */
+const STEP = 50
+const PAGE = 1024 * 1024
 
 /** What a backup keeps: records, last access, users, the audit log, numbers. What is derived from them is made anew. */
 export const KEPT: readonly string[] = ['t/', 'a/', 'U/', 'D/', 'e/', 'm/']
@@ -80,19 +81,25 @@ export class Backups {
   }
 }
 
-/** A page of what a backup keeps, from a key on. */
+/** A page of what a backup keeps, from a key on. Descriptions are long: it is their length that fills a page. */
 export async function readPage(snapshot: Snapshot, from: string): Promise<BackupPage> {
   const entries: Entry[] = []
+  let size = 0
   for (const prefix of [...KEPT].sort()) {
-    const { gte, lt } = prefixed(prefix)
-    if (from >= lt) continue
-    const start = from > gte ? from : gte
-    entries.push(...(await snapshot.scan({ gte: start, lt, limit: PAGE - entries.length })))
-    if (entries.length === PAGE) break
+    const { gte: first, lt } = prefixed(prefix)
+    for (let gte = from > first ? from : first; gte < lt; ) {
+      const read = await snapshot.scan({ gte, lt, limit: STEP })
+      entries.push(...read)
+      size += read.reduce((sum, { value }) => sum + value.length, 0)
+      const last = read.at(-1)
+      if (last === undefined) break
+      gte = `${last.key}\0`
+      if (size >= PAGE) return { entries: entries.map(pair), next: gte }
+    }
   }
-  const last = entries.length === PAGE ? entries.at(-1) : undefined
-  return {
-    entries: entries.map(({ key, value }) => [key, value] as const),
-    next: last === undefined ? null : `${last.key}\0`,
-  }
+  return { entries: entries.map(pair), next: null }
+}
+
+function pair({ key, value }: Entry): readonly [key: string, value: string] {
+  return [key, value]
 }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { headOf } from '../store/batch.ts'
 import { DamagedRecord } from '../store/record.ts'
-import { APPENDED, type Entry, HEAD, type Snapshot, type Step } from '../store/store.ts'
+import { APPENDED, type Found, HEAD, type Snapshot, type Step } from '../store/store.ts'
 import { ChainVerifier } from './audit-chain.ts'
 import { chainedLine } from './audit-log.ts'
 import {
@@ -31,13 +31,18 @@ export interface Looked {
 const DERIVED = ['h/', 'n/', 'u/', 'v/', 'x/']
 const TURN_EVERY = 40
 
-/** Looks at everything in a store: each record, each index in both directions, and the audit chain. */
+/**
+ * Looks at everything in a store: first at what the records want to be there, then at what is there beside that, and at
+ * the audit chain. Nothing that is stored is trusted to make sense.
+ */
 export class Inspection {
   readonly #snapshot: Snapshot
   readonly #publicKey: string
   readonly looked: Looked = { tokens: 0, users: 0, lines: 0 }
-  /** Ids of tokens whose records are damaged. */
+  /** Ids of tokens whose records are damaged: whatever points to them may be right. */
   readonly #damaged = new Set<string>()
+  /** Keys that a record wants, and that are not as it wants them. */
+  readonly #wrong = new Set<string>()
   /** How many entries of each index were found to be as they have to be. */
   readonly #right = new Map<string, number>()
   #steps = 0
@@ -50,55 +55,50 @@ export class Inspection {
   async *findings(): AsyncGenerator<Finding> {
     yield* this.#users()
     yield* this.#tokens()
-    for (const prefix of DERIVED) yield* this.#derived(prefix)
+    for (const prefix of DERIVED) yield* this.#beside(prefix)
     yield* this.#lastAccess()
     yield* this.#audit()
   }
 
   async *#users(): AsyncGenerator<Finding> {
-    for await (const found of this.#snapshot.inspect('U/')) {
+    for await (const found of this.#inspect('U/')) {
       this.looked.users++
-      if ('damaged' in found) {
-        yield { what: `the user in ${found.damaged} is damaged` }
-        continue
-      }
-      const { id, username } = JSON.parse(found.entry.value) as UserRecord
-      const key = usernameKey(username)
-      if ((await this.#read(key)) !== id)
-        yield { what: `the name of user ${id} is not indexed`, repair: { key, write: id } }
+      const user = parse<UserRecord>(found)
+      if (user === undefined) yield { what: `the user in ${keyOf(found)} is damaged` }
+      else yield* this.#wanted(usernameKey(user.username), user.id, `user ${user.id}`)
     }
-    for await (const found of this.#snapshot.inspect('N/')) {
-      if ('damaged' in found) continue // repaired by the user's own
-      const { key, value } = found.entry
-      const user = await this.#read(userKey(value))
-      if (user === undefined || usernameKey((JSON.parse(user) as UserRecord).username) !== key)
-        yield { what: `${key} points to no user of that name`, repair: { key, write: null } }
+    for await (const found of this.#inspect('N/')) {
+      const key = keyOf(found)
+      if (this.#wrong.has(key)) continue
+      const user = 'entry' in found ? await this.#record<UserRecord>(userKey(found.entry.value)) : undefined
+      if (user === undefined || usernameKey(user.username) !== key) yield stray(key)
     }
   }
 
   async *#tokens(): AsyncGenerator<Finding> {
-    for await (const found of this.#snapshot.inspect('t/')) {
-      await this.#breathe()
+    for await (const found of this.#inspect('t/')) {
       this.looked.tokens++
-      if ('damaged' in found) {
-        const id = idIn(found.damaged)
+      const record = parse<TokenRecord>(found)
+      if (record === undefined) {
+        const id = idIn(keyOf(found)) ?? '?'
         this.#damaged.add(id)
         yield { what: `the record of token ${id} is damaged`, ...(await this.#copyOf(id)) }
         continue
       }
-      const record = parse(found.entry)
-      if ((await this.#isOrphan(record)) === true)
+      if (await this.#isOrphan(record))
         yield { what: `token ${record.id} belongs to user ${record.user}, who is not there` }
-      for (const [key, value] of derived(record)) {
-        if ((await this.#read(key)) === value) this.#count(key)
-        else yield { what: `${key} does not fit token ${record.id}`, repair: { key, write: value } }
-      }
+      for (const [key, value] of derived(record)) yield* this.#wanted(key, value, `token ${record.id}`)
     }
   }
 
-  #count(key: string): void {
-    const prefix = key.slice(0, 2)
-    this.#right.set(prefix, (this.#right.get(prefix) ?? 0) + 1)
+  async *#wanted(key: string, value: string, by: string): AsyncGenerator<Finding> {
+    if ((await this.#read(key)) === value) {
+      const prefix = key.slice(0, 2)
+      this.#right.set(prefix, (this.#right.get(prefix) ?? 0) + 1)
+      return
+    }
+    this.#wrong.add(key)
+    yield { what: `${key} does not fit ${by}`, repair: { key, write: value } }
   }
 
   async #isOrphan({ user }: TokenRecord): Promise<boolean> {
@@ -108,77 +108,64 @@ export class Inspection {
 
   /** The same record is stored with each secret: from there it can be had back. */
   async #copyOf(id: string): Promise<{ repair?: Step }> {
-    for await (const found of this.#snapshot.inspect('h/')) {
-      await this.#breathe()
-      if (!('entry' in found) || parse(found.entry).id !== id) continue
-      return { repair: { key: tokenKey(id), write: found.entry.value } }
+    for await (const found of this.#inspect('h/')) {
+      if ('entry' in found && parse<TokenRecord>(found)?.id === id)
+        return { repair: { key: tokenKey(id), write: found.entry.value } }
     }
     return {}
   }
 
-  /** What is there without a token that wants it there. */
-  async *#derived(prefix: string): AsyncGenerator<Finding> {
+  /** What is there without a record that wants it there. */
+  async *#beside(prefix: string): AsyncGenerator<Finding> {
     if (await this.#holdsNothingElse(prefix)) return
-    for await (const found of this.#snapshot.inspect(prefix)) {
-      await this.#breathe()
-      if ('damaged' in found) {
-        // Where a token wants it, that has been said; elsewhere it is of no use.
-        if (!(await this.#isWanted(found.damaged, undefined)))
-          yield { what: `${found.damaged} is damaged`, repair: { key: found.damaged, write: null } }
-        continue
-      }
-      const { key } = found.entry
-      const id = prefix === 'h/' ? parse(found.entry).id : prefix === 'n/' ? found.entry.value : idIn(key)
-      if (this.#damaged.has(id) || (await this.#isWanted(key, id))) continue
-      yield { what: `${key} points to token ${id}, which is not so`, repair: { key, write: null } }
+    for await (const found of this.#inspect(prefix)) {
+      const key = keyOf(found)
+      if (this.#wrong.has(key)) continue // said already
+      const id = tokenIn(found)
+      if (id === undefined ? this.#damaged.size > 0 : this.#damaged.has(id)) continue
+      const record = id === undefined ? undefined : await this.#record<TokenRecord>(tokenKey(id))
+      if (record === undefined || !derived(record).has(key)) yield stray(key)
     }
   }
 
   /** Where there are as many entries as were right, none is left that could be wrong. */
   async #holdsNothingElse(prefix: string): Promise<boolean> {
     let count = 0
-    for await (const _ of this.#snapshot.inspect(prefix)) {
-      count++
-      await this.#breathe()
-    }
+    for await (const _ of this.#inspect(prefix)) count++
     return count === (this.#right.get(prefix) ?? 0)
   }
 
-  async #isWanted(key: string, id: string | undefined): Promise<boolean> {
-    if (id === undefined)
-      return key.startsWith('h/') || key.startsWith('n/') || this.#isWanted(key, idIn(key))
-    const token = await this.#read(tokenKey(id))
-    return token !== undefined && derived(JSON.parse(token) as TokenRecord).has(key)
-  }
-
   async *#lastAccess(): AsyncGenerator<Finding> {
-    for await (const found of this.#snapshot.inspect('a/')) {
-      await this.#breathe()
-      const key = 'entry' in found ? found.entry.key : found.damaged
+    for await (const found of this.#inspect('a/')) {
+      const key = keyOf(found)
       const id = idIn(key)
-      const isLost = !this.#damaged.has(id) && (await this.#read(tokenKey(id))) === undefined
-      if ('damaged' in found || isLost)
-        yield { what: `the last access of token ${id} is worthless`, repair: { key, write: null } }
+      if (id !== undefined && this.#damaged.has(id)) continue
+      const known = id !== undefined && (await this.#read(tokenKey(id))) !== undefined
+      if (!known || !('entry' in found) || !/^\d+$/.test(found.entry.value)) yield stray(key)
     }
   }
 
   async *#audit(): AsyncGenerator<Finding> {
     const chain = new ChainVerifier(this.#publicKey)
     let last = { seq: 0, hash: '' }
-    for await (const found of this.#snapshot.inspect(APPENDED)) {
-      await this.#breathe()
+    for await (const found of this.#inspect(APPENDED)) {
       if ('damaged' in found) {
-        yield { what: `line ${Number(idIn(found.damaged))} of the audit log is damaged` }
+        yield { what: `line ${idIn(found.damaged)} of the audit log is damaged` }
         continue
       }
       this.looked.lines++
       last = chainedLine(found.entry)
-      chain.add(chainedLine(found.entry))
+      chain.add(last as ReturnType<typeof chainedLine>)
     }
     for (const what of chain.end()) yield { what: `audit log: ${what}` }
     const { appended, hash } = headOf(await this.#snapshot.get(HEAD))
     if (appended !== last.seq || hash !== last.hash)
       yield { what: `audit log: it ends with line ${last.seq}, and ${appended} were written` }
+  }
+
+  async #record<T>(key: string): Promise<T | undefined> {
+    const value = await this.#read(key)
+    return value === undefined ? undefined : parse<T>({ entry: { key, value, version: 0 } })
   }
 
   /** The value, or undefined for what is not there or damaged: both have to be written. */
@@ -192,16 +179,43 @@ export class Inspection {
   }
 
   /** Others want to be served meanwhile. */
-  async #breathe(): Promise<void> {
-    if (++this.#steps % TURN_EVERY === 0) await nextTurn()
+  async *#inspect(prefix: string): AsyncGenerator<Found> {
+    for await (const found of this.#snapshot.inspect(prefix)) {
+      if (++this.#steps % TURN_EVERY === 0) await nextTurn()
+      yield found
+    }
   }
 }
 
-function parse({ value }: Entry): TokenRecord {
-  return JSON.parse(value) as TokenRecord
+function stray(key: string): Finding {
+  return { what: `${key} belongs to nothing`, repair: { key, write: null } }
+}
+
+function keyOf(found: Found): string {
+  return 'entry' in found ? found.entry.key : found.damaged
+}
+
+/** A record with an id, or undefined for what is damaged or something else. */
+function parse<T>(found: Found): T | undefined {
+  if (!('entry' in found)) return undefined
+  try {
+    const parsed: unknown = JSON.parse(found.entry.value)
+    return typeof parsed === 'object' && parsed !== null && 'id' in parsed ? (parsed as T) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The token that an entry of an index says it is about. */
+function tokenIn(found: Found): string | undefined {
+  const key = keyOf(found)
+  if (key.startsWith('h/')) return parse<TokenRecord>(found)?.id
+  if (!key.startsWith('n/')) return idIn(key)
+  return 'entry' in found && /^\d+$/.test(found.entry.value) ? found.entry.value : undefined
 }
 
 /** The id that a key ends with. */
-function idIn(key: string): string {
-  return String(BigInt(key.slice(key.lastIndexOf('/') + 1)))
+function idIn(key: string): string | undefined {
+  const last = key.slice(key.lastIndexOf('/') + 1)
+  return /^\d+$/.test(last) ? String(BigInt(last)) : undefined
 }

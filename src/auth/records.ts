@@ -52,6 +52,8 @@ export interface TokenRecord {
   /** Of its live secrets; none once it is revoked. */
   readonly hashes: readonly string[]
   readonly revoked: Revocation | null
+  /** Minted under a rule with a max_ttl: neither it nor what it makes may last longer than it does. */
+  readonly bounded?: true
 }
 
 /** Kept with the record after its secret is deleted. */

@@ -6,7 +6,7 @@ import { derived } from './token-steps.ts'
 
 /** Numbers go on so far ahead of the backup's that what was given out after it is not given out again. */
 const AHEAD = 1_000_000
-const COUNTERS = new Set(['m/tokenids', 'm/userids'])
+const COUNTERS = ['m/tokenids', 'm/userids']
 
 export interface Restoring {
   /** Tokens keep their state. Otherwise they are disabled: some may have been revoked since. */
@@ -22,6 +22,7 @@ export async function* restored(
 ): AsyncGenerator<Entry> {
   const version = commit + AHEAD
   const entry = (key: string, value: string): Entry => ({ key, value, version })
+  const counted = new Map(COUNTERS.map((key) => [key, 0]))
   let head: Head = { commit: version, appended: 0, hash: '' }
   for await (const [key, value] of kept) {
     if (key.startsWith('t/')) {
@@ -38,12 +39,13 @@ export async function* restored(
       const { seq, hash } = chainedLine(entry(key, value))
       head = { commit: version, appended: seq, hash }
       yield entry(key, value)
-    } else if (COUNTERS.has(key)) {
-      yield entry(key, String(Number(value) + AHEAD))
+    } else if (counted.has(key)) {
+      counted.set(key, Number(value))
     } else if (key !== HEAD) {
       yield entry(key, value)
     }
   }
+  for (const [key, value] of counted) yield entry(key, String(value + AHEAD))
   yield entry(HEAD, JSON.stringify(head))
 }
 

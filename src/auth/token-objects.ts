@@ -6,29 +6,19 @@ import type { TokenCaller } from './caller.ts'
 import type { AuditEvent, Ledger } from './ledger.ts'
 import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
-import { contains } from './scopes.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
+import {
+  apply,
+  endOf,
+  expiryOf,
+  refuseWider,
+  statusOf,
+  type TokenChange,
+  type TokenDraft,
+} from './token-change.ts'
 import { change, erasure, insertion, parseToken } from './token-steps.ts'
 import { describeToken, nameTaken, refusedObject, type Tokens } from './tokens.ts'
 import type { Users } from './users.ts'
-
-/** Members of token.create. `expires_at`: Unix seconds, 0 for never; `status`: 0 enabled, 1 disabled. */
-export interface TokenDraft {
-  name: string
-  description?: string
-  userid?: string
-  status?: number
-  expires_at?: number
-}
-
-/** Members of token.update. */
-export interface TokenChange {
-  tokenid: string
-  name?: string
-  description?: string
-  status?: number
-  expires_at?: number
-}
 
 /** A token that a request names, as it is now. */
 interface Held {
@@ -75,6 +65,7 @@ export class TokenObjects {
     for (const { name, userid } of wanted) await this.#refuseTaken(name, userid)
     const records: TokenRecord[] = []
     for (const draft of wanted) records.push(this.#newRecord(await this.#tokens.nextId(), draft, caller))
+    refuseWider(records, caller)
     return this.#ledger.decide(async () => {
       for (const { name, user } of records) await this.#refuseTaken(name, user)
       const names = records.map(
@@ -110,10 +101,13 @@ export class TokenObjects {
       status: statusOf(draft.status ?? 0),
       scopes: caller.token.scopes,
       created: this.#clock.now(),
-      ...expiryOf(draft.expires_at ?? 0),
+      ...(draft.expires_at === undefined && caller.token.bounded
+        ? endOf(caller.token)
+        : expiryOf(draft.expires_at ?? 0)),
       mintedBy: null,
       hashes: [],
       revoked: null,
+      ...(caller.token.bounded && { bounded: true }),
     }
   }
 
@@ -122,7 +116,10 @@ export class TokenObjects {
     return this.#ledger.decide(async () => {
       const made: { tokenid: string; secret: Secret }[] = []
       const held = await this.#hold(ids, caller)
-      refuseWider(held, caller)
+      refuseWider(
+        held.map(({ record }) => record),
+        caller,
+      )
       const committed = await this.#commitChanges(held, caller, 'token.generate', (record) => {
         const secret = mintHexSecret()
         made.push({ tokenid: record.id, secret })
@@ -142,7 +139,8 @@ export class TokenObjects {
     const ids = [...byId.keys()]
     return this.#ledger.decide(async () => {
       const held = await this.#hold(ids, caller)
-      refuseWider(held, caller)
+      const after = held.map(({ record }) => apply(record, byId.get(record.id) as TokenChange))
+      refuseWider(after, caller)
       const renamed = changes.map(({ name }, at) =>
         name === undefined ? undefined : [held[at]?.record.user ?? '', name],
       )
@@ -216,28 +214,4 @@ export class TokenObjects {
       signals: real.map(({ record }) => tokenSignal(record)),
     })
   }
-}
-
-/** Whoever could make a secret for a token that may do more than theirs, or keep it alive, would have its rights (pitfall 24). */
-function refuseWider(held: readonly Held[], { token }: TokenCaller): void {
-  for (const { record } of held) if (!contains(token.scopes, record.scopes)) throw refusedObject()
-}
-
-function apply(record: TokenRecord, { name, description, status, expires_at }: TokenChange): TokenRecord {
-  return {
-    ...record,
-    name: name ?? record.name,
-    description: description ?? record.description,
-    status: status === undefined ? record.status : statusOf(status),
-    ...(expires_at !== undefined && expiryOf(expires_at)),
-  }
-}
-
-function statusOf(status: number): TokenRecord['status'] {
-  return status === 0 ? 'enabled' : 'disabled'
-}
-
-/** A token is accepted until its second of expiry is over; 0 is never. */
-function expiryOf(expiresAt: number): Pick<TokenRecord, 'expires' | 'expiresAt'> {
-  return { expiresAt, expires: expiresAt === 0 ? null : (expiresAt + 1) * 1000 }
 }

@@ -1,11 +1,11 @@
 import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
-import { type Entry, prefixed, type Store } from '../store/store.ts'
+import type { Entry, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
-import type { Caller, LocalCaller } from './caller.ts'
+import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
 import type { AuditEvent, Decision, Ledger } from './ledger.ts'
-import { isUnlimited, type MintWish } from './operators.ts'
+import { isUnlimited } from './operators.ts'
 import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
@@ -14,7 +14,6 @@ import { ADMIN_ID } from './users.ts'
 
 /** Token ids reserved at a time; a restart skips what is left of them. */
 const ID_BLOCK = 256
-const COUNT_PAGE = 1_000
 const COUNT_LIMIT = 100_000
 const COUNT_EVERY_MS = 1_000
 
@@ -101,18 +100,6 @@ export class Tokens {
     )
   }
 
-  /** Somebody may mint, but not that. */
-  async recordRefusal({ ttl, userid, scopes }: MintWish, caller: LocalCaller): Promise<void> {
-    const { rule } = caller.grant
-    const event = {
-      event: 'token.refuse',
-      by: actorOf(caller),
-      rule,
-      asked: { ttl, userid, scopes },
-    } as const
-    await this.#ledger.commit({ steps: [], audit: [event] })
-  }
-
   #newRecord(
     { id, user, name, hash }: { id: string; user: string; name: string; hash: string },
     { ttl, description = '', scopes = ALL_METHODS }: MintRequest,
@@ -135,6 +122,7 @@ export class Tokens {
       mintedBy: actorOf(caller),
       hashes: [hash],
       revoked: null,
+      ...(caller.kind === 'local' && caller.grant.maxTtl !== undefined && { bounded: true as const }),
     }
   }
 
@@ -159,15 +147,16 @@ export class Tokens {
     return this.#counted.count
   }
 
+  /** Damaged records count as well: they are there. */
   async #count(): Promise<TokenCount> {
-    let { gte, lt } = prefixed('t/')
-    for (let count = 0; ; ) {
-      const page = await this.#store.scan({ gte, lt, limit: COUNT_PAGE })
-      count += page.length
-      const last = page.at(-1)
-      if (last === undefined || page.length < COUNT_PAGE) return { count, complete: true }
-      if (count >= COUNT_LIMIT) return { count, complete: false }
-      gte = `${last.key}\0`
+    const snapshot = this.#store.snapshot()
+    try {
+      let count = 0
+      for await (const _ of snapshot.inspect('t/'))
+        if (++count > COUNT_LIMIT) return { count: COUNT_LIMIT, complete: false }
+      return { count, complete: true }
+    } finally {
+      await snapshot.close()
     }
   }
 

@@ -17,6 +17,7 @@ import {
   userSignal,
 } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
+import { ALL_METHODS, contains } from './scopes.ts'
 import type { TokenObjects } from './token-objects.ts'
 import { refusedObject } from './tokens.ts'
 import { ADMIN_ID, type Users } from './users.ts'
@@ -83,6 +84,7 @@ export class UserObjects {
     )
     const records: UserRecord[] = []
     for (const draft of drafts) records.push(newUser(await this.#ids.next(), draft))
+    if (records.some(({ type }) => type !== 'user')) refuseNarrow(caller)
     return this.#ledger.decide(async () => {
       for (const { username } of records) await this.#refuseTaken(username)
       const committed = await this.#ledger.commit({
@@ -119,6 +121,7 @@ export class UserObjects {
         if (entry === undefined) throw refusedObject()
         const before = JSON.parse(entry.value) as UserRecord
         const now = applyChange(before, wanted)
+        if (RANK[now.type] > RANK[before.type]) refuseNarrow(caller)
         if (now.username !== before.username) {
           await this.#refuseTaken(now.username)
           steps.push({ key: usernameKey(now.username), expect: 0, write: now.id })
@@ -225,4 +228,10 @@ function describe(
   { id, username, type, status }: UserRecord,
 ): AuditEvent {
   return { event, by: actorOf(caller), user: id, username, type, status }
+}
+
+/** Whoever raises users to what their own token may not do would have it through them (pitfall 24). */
+function refuseNarrow({ token }: TokenCaller): void {
+  if (contains(token.scopes, ALL_METHODS)) return
+  throw new Failure('forbidden', 'To raise a user takes a token whose scopes are not limited.')
 }

@@ -83,6 +83,7 @@ function installation(user: string | undefined): Step[] {
   refuseRunningDaemon()
   if (user !== undefined && uidOf(user) === undefined)
     throw new Complaint(`there is no user ${user}`, `useradd --system ${user}`)
+  if (user !== undefined) refuseOdd(user)
   return [
     {
       say: `make the group postern (${SYSUSERS})`,
@@ -195,6 +196,7 @@ function places(): Places {
   const node = realpathSync(process.execPath)
   const root = realpathSync(fileURLToPath(new URL('../..', import.meta.url)))
   for (const path of [node, root]) {
+    refuseOdd(path)
     if (!/^\/(home|root|run\/user|tmp|var\/tmp|srv|mnt|media|boot)\//.test(path)) continue
     throw new Complaint(
       `${path} is in a place that the service cannot see`,
@@ -204,6 +206,15 @@ function places(): Places {
   return { node, root: root.replace(/\/$/, '') }
 }
 
+/** Units have a syntax of their own: blanks end a word, `%` and `$` mean something, a line end begins another setting. */
+function refuseOdd(text: string): void {
+  if (/^[\w./+@-]+$/.test(text)) return
+  throw new Complaint(
+    `${JSON.stringify(text)} cannot be named in a unit`,
+    'use letters, digits and ._+@- alone',
+  )
+}
+
 function template(name: string): string {
   return readFileSync(new URL(`../../systemd/${name}`, import.meta.url), 'utf8')
 }
@@ -211,10 +222,10 @@ function template(name: string): string {
 /** The units are written for the Debian package's places and user. */
 function fitted(unit: string, { node, root }: Places, user: string | undefined): string {
   const placed = unit
-    .replaceAll('/usr/bin/node', node)
-    .replaceAll('/usr/lib/postern', root)
-    .replaceAll('/usr/share/doc/postern', root)
-  return user === undefined ? placed : placed.replace(/^DynamicUser=yes\nUser=.*$/m, `User=${user}`)
+    .replaceAll('/usr/bin/node', () => node)
+    .replaceAll('/usr/lib/postern', () => root)
+    .replaceAll('/usr/share/doc/postern', () => root)
+  return user === undefined ? placed : placed.replace(/^DynamicUser=yes\nUser=.*$/m, () => `User=${user}`)
 }
 
 function put(path: string, content: string): void {

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
 import { type Inherited, takeInherited } from '../linux/activation.ts'
 import { findServiceManager } from '../linux/notify.ts'
+import { Complaint } from '../protocol/complaint.ts'
 import { tend } from '../service.ts'
 import { print, report } from './terminal.ts'
 
@@ -45,7 +46,16 @@ async function run(flags: Flags, inherited: Inherited): Promise<void> {
   const [{ startDaemon }, { createLog }] = await Promise.all([import('../daemon.ts'), import('../log.ts')])
   const log = createLog()
   const manager = findServiceManager()
-  const reread = () => loadConfig(flags, 'daemon').config
+  const reread = () => {
+    const { config, file } = loadConfig(flags, 'daemon')
+    // Its rules must not end with a file that somebody is just about to replace.
+    if (file === undefined && loaded.file !== undefined)
+      throw new Complaint(
+        `the configuration ${loaded.file} is gone`,
+        'put it back, or start the daemon without it',
+      )
+    return config
+  }
   const daemon = await startDaemon(loaded.config, { log, inherited, reread })
   const endTending = await tend(manager, daemon, log)
 
@@ -65,9 +75,10 @@ async function run(flags: Flags, inherited: Inherited): Promise<void> {
   }
   process.on('SIGTERM', stop).on('SIGINT', stop)
   process.on('SIGHUP', () => {
-    daemon
-      .reload()
-      .catch((err: unknown) => log.error({ err }, 'the new configuration is not valid; the old one stays'))
+    daemon.reload().catch((error: unknown) => {
+      const why = error instanceof Complaint ? { reason: error.message, hint: error.hint } : { err: error }
+      log.error(why, 'the new configuration is not valid; the old one stays')
+    })
   })
   // Nothing is known about the state after a fault of our own: end, and let the service manager start anew.
   process.on('uncaughtException', (err) => {

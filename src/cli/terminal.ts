@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { printable } from '../announcement.ts'
 import { Complaint, inWords } from '../protocol/complaint.ts'
 
 /** Everything the command prints on stdout. */
@@ -27,12 +28,6 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
         .join('  ')
         .trimEnd(),
     )
-}
-
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
-    return `\\u{${char.codePointAt(0)?.toString(16)}}`
-  })
 }
 
 /** An error on stderr as `postern: what is wrong` and `hint: what to do`. Returns the exit code. */

@@ -30,8 +30,13 @@ export function findServiceManager(env: Environment = process.env): ServiceManag
   const send = NOTIFY_SOCKET === undefined ? undefined : openDatagram(NOTIFY_SOCKET)
   if (send === undefined) return NOBODY
   const mine = WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === process.pid
-  const watchdogMs = mine && Number(WATCHDOG_USEC) > 0 ? Number(WATCHDOG_USEC) / 1000 : undefined
+  const watchdogMs = mine && Number(WATCHDOG_USEC) > 0 ? bounded(Number(WATCHDOG_USEC) / 1000) : undefined
   return speakTo(send, watchdogMs)
+}
+
+/** A timer holds no more than 2^31-1 ms, and one that never rests would be all that is done. */
+function bounded(milliseconds: number): number {
+  return Math.min(Math.max(milliseconds, 200), 2 ** 31 - 1)
 }
 
 function speakTo(send: Send, watchdogMs: number | undefined): ServiceManager {

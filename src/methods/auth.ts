@@ -1,4 +1,4 @@
-import type { LocalCaller, TokenCaller } from '../auth/caller.ts'
+import type { Grant, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
 import { isScope, MOST_SCOPES } from '../auth/scopes.ts'
 import { refusedObject } from '../auth/tokens.ts'
@@ -19,6 +19,8 @@ import {
 } from '../protocol/schema.ts'
 import { method, type Services } from './method.ts'
 
+/** The id of no user. */
+const NOBODY = '0'
 const MAX_TTL = 4_294_967_295
 
 /** Times are seconds since 1970 with milliseconds as decimals (RFC 7519's NumericDate); null: never. */
@@ -67,10 +69,10 @@ export const createApiToken = method({
     ),
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
-  async handler({ userid, username, ...request }, caller, { tokens, users }) {
-    const named = await nameOwner(userid, username, users)
+  async handler({ userid, username, ...request }, caller, { tokens, users, wishRefusals }) {
+    const named = await nameOwner(userid, username, users, caller.grant)
     const wish = { ...request, userid: named }
-    const { userid: user, scopes } = await grantOrRecord(wish, caller, tokens)
+    const { userid: user, scopes } = await grantOrRecord(wish, caller, wishRefusals)
     if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
     const { secret } = await tokens.mint({ ...request, user, scopes }, caller)
     return secret.reveal()
@@ -81,12 +83,12 @@ export const createApiToken = method({
 async function grantOrRecord(
   wish: MintWish,
   caller: LocalCaller,
-  tokens: Services['tokens'],
+  refusals: Services['wishRefusals'],
 ): Promise<ReturnType<typeof granted>> {
   try {
     return granted(wish, caller.grant)
   } catch (thrown) {
-    await tokens.recordRefusal(wish, caller)
+    await refusals.record(wish, caller)
     throw thrown
   }
 }
@@ -96,12 +98,14 @@ async function nameOwner(
   userid: string | undefined,
   username: string | undefined,
   users: Services['users'],
+  grant: Grant,
 ): Promise<string | undefined> {
   if (username === undefined) return userid
   if (userid !== undefined)
     throw new Failure('invalid_params', 'Name the owner by userid or by username, not by both.')
   const user = await users.findByName(username)
-  return user?.id ?? notAvailable(`username "${username}"`)
+  // Who may mint for one user alone is not told which others there are.
+  return user?.id ?? (grant.userid === undefined ? notAvailable(`username "${username}"`) : NOBODY)
 }
 
 function notAvailable(which: string): never {

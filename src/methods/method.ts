@@ -11,6 +11,7 @@ import type { Tokens } from '../auth/tokens.ts'
 import type { UserObjects } from '../auth/user-objects.ts'
 import type { Users } from '../auth/users.ts'
 import type { Verifier } from '../auth/verifier.ts'
+import type { WishRefusals } from '../auth/wish-refusals.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import type { Maybe } from '../protocol/maybe.ts'
 import { invalidParameter, type Schema } from '../protocol/schema.ts'
@@ -21,6 +22,7 @@ export type Access = 'local' | UserType
 /** What handlers work with. */
 export interface Services {
   readonly tokens: Tokens
+  readonly wishRefusals: WishRefusals
   readonly users: Users
   readonly lastAccess: LastAccess
   readonly audit: AuditLog

@@ -1,4 +1,4 @@
-import { constants, X509Certificate } from 'node:crypto'
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
@@ -39,14 +39,18 @@ export class Certificate {
       secureContext: this.#current.context,
       ALPNProtocols: ['http/1.1'],
     })
-    const timer = setTimeout(() => socket.destroy(), milliseconds)
-    socket.on('error', () => socket.destroy())
+    const giveUp = () => socket.destroy()
+    socket.on('error', giveUp)
+    socket.on('_tlsError', giveUp) // a fault within TLS; without a tls.Server nobody else hears of it
+    raw.on('end', giveUp) // gone before there was anything to end
+    const timer = setTimeout(giveUp, milliseconds)
     socket.once('close', () => {
       clearTimeout(timer)
       raw.destroy()
     })
     socket.once('secure', () => {
       clearTimeout(timer)
+      raw.off('end', giveUp)
       enter(socket)
     })
   }
@@ -61,7 +65,10 @@ function load({ cert, key }: CertificateFiles): { context: SecureContext; finger
       minVersion: 'TLSv1.2',
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     })
-    return { context, fingerprint: new X509Certificate(certificate).fingerprint256 }
+    const parsed = new X509Certificate(certificate)
+    // OpenSSL compares them only where they are of one kind (RSA, EC).
+    if (!parsed.checkPrivateKey(createPrivateKey(privateKey))) throw new Error('key values mismatch')
+    return { context, fingerprint: parsed.fingerprint256 }
   } catch (cause) {
     throw new Complaint(
       `the certificate ${cert} and the key ${key} cannot be used: ${reasonOf(cause)}`,

@@ -46,7 +46,9 @@ export function clientAddress(peer: string, headers: IncomingHttpHeaders, proxie
   const list = headers['x-forwarded-for']
   const told = [
     ...(list === undefined ? [] : [walk(peer, splitList(String(list)), proxies)]),
-    ...(forwarded === undefined ? [] : [walk(peer, forwardedFor(forwarded), proxies)]),
+    ...(forwarded === undefined || !/\bfor=/i.test(forwarded)
+      ? []
+      : [walk(peer, forwardedFor(forwarded), proxies)]),
   ]
   const [address = peer, other = address] = told
   if (address === other) return address

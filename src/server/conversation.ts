@@ -4,6 +4,10 @@ import type { Exchange } from './exchange.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
 
+/** Answers, and characters of them, that may gather in one turn of the event loop before they have to go out. */
+const MOST_ANSWERS = 256
+const MOST_UNSENT = 256 * 1024
+
 /** What a transport does for its conversation. */
 export interface Transport {
   /** The connection underneath, for back pressure. */
@@ -25,6 +29,8 @@ export class Conversation {
   readonly #transport: Transport
   readonly #waiting: string[] = []
   #answers: string[] = []
+  /** Characters of them. */
+  #unsent = 0
   #paused = false
   #draining = false
   #proceeding = false
@@ -60,6 +66,8 @@ export class Conversation {
   }
 
   #busy(): boolean {
+    // Answers that were there at once are not in flight, and none is sent before the turn ends.
+    if (this.#answers.length >= MOST_ANSWERS || this.#unsent >= MOST_UNSENT) return true
     return (
       this.#origin.connection.inFlight >= this.#limits().in_flight || this.#transport.socket.writableNeedDrain
     )
@@ -75,15 +83,18 @@ export class Conversation {
   /** Sends a text. Those of one turn go out together: one system call instead of one each. */
   say(text: string): void {
     this.#answers.push(text)
+    this.#unsent += text.length
     if (this.#answers.length === 1) setImmediate(() => this.#deliver())
   }
 
   #deliver(): void {
     const answers = this.#answers
     this.#answers = []
+    this.#unsent = 0
     const { socket } = this.#transport
     if (socket.writable) this.#transport.deliver(answers)
     if (socket.writableNeedDrain) this.#awaitDrain(socket)
+    else if (this.#waiting.length > 0 || this.#paused) this.#proceed()
     this.#checkDone()
   }
 

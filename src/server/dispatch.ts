@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { AnonymousCaller, Caller } from '../auth/caller.ts'
+import { storeFailure } from '../auth/ledger.ts'
 import type { Method, Services } from '../methods/method.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import type { Call, Params } from '../protocol/jsonrpc.ts'
@@ -53,7 +54,7 @@ export class Dispatcher {
   }
 
   readonly #refuse = (thrown: unknown): Outcome => {
-    const failure = asFailure(thrown)
+    const failure = asFailure(storeFailure(thrown))
     if (failure.cause !== undefined)
       this.#log.error({ err: failure.cause, failure: failure.name }, 'a call failed')
     return { failure }

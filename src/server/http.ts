@@ -68,7 +68,8 @@ class HttpDoor {
       connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      if (target.path === ZABBIX_PATH) this.#serveZabbix(req, res, originOf(req, target, connection, true))
+      if (target.path === ZABBIX_PATH)
+        this.#serveZabbix(req, res, originOf(req, target, connection, true), sendContinue)
       else if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
       else if (target.path === '/healthz') serveHealth(req, res, true)
       else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
@@ -79,7 +80,7 @@ class HttpDoor {
   }
 
   /** Zabbix looks at no verb but OPTIONS, and at the content type before anything else. */
-  #serveZabbix(req: IncomingMessage, res: ServerResponse, origin: Origin): void {
+  #serveZabbix(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
     if (req.method === 'OPTIONS') {
       res.writeHead(200, { 'Content-Length': 0 }).end()
       return
@@ -88,6 +89,7 @@ class HttpDoor {
       res.writeHead(412, { 'Content-Length': 0 }).end()
       return
     }
+    this.#invite(req, sendContinue)
     const answer = async (text: string) => {
       const body = await this.#parts.zabbix.answer(text, origin)
       sendReply(res, { status: 200, body })
@@ -96,9 +98,13 @@ class HttpDoor {
     this.#read(req, res, origin, { take: (text) => void answer(text), refuse: () => void answer('') })
   }
 
+  /** Who asks before sending a body (Expect: 100-continue) is told to go on, unless it is known to be too large. */
+  #invite({ headers }: IncomingMessage, sendContinue?: () => void): void {
+    if (Number(headers['content-length'] ?? 0) <= this.#parts.limits().body) sendContinue?.()
+  }
+
   #serveCall(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
-    const { body } = this.#parts.limits()
-    if (sendContinue !== undefined && Number(req.headers['content-length'] ?? 0) <= body) sendContinue()
+    this.#invite(req, sendContinue)
     this.#read(req, res, origin, {
       take: (text) => void after(this.#parts.exchange.answer(text, origin), (reply) => sendReply(res, reply)),
       refuse: (failure) => this.#fail(req, res, failure),
@@ -131,7 +137,7 @@ class HttpDoor {
   }
 
   #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    socket.on('error', () => {}) // Node has taken its own listener off
+    socket.on('error', ignoreError) // Node has taken its own listener off
     const connection = this.#parts.connectionOf(socket)
     // Pipelined behind a call: that one's answer would come out between the frames.
     // And on a stack of its own: the bytes at hand may themselves have been put back a moment ago.
@@ -143,6 +149,7 @@ class HttpDoor {
     if (socket.destroyed) return // gone while it waited
     try {
       if (!wantsWebSocket(req)) {
+        socket.off('error', ignoreError) // it puts its own back, and one for each offer would pile up
         ignoreUpgrade(this.server, req, socket, head)
         return
       }
@@ -173,6 +180,8 @@ class HttpDoor {
     else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // the failure is this request's own
   }
 }
+
+function ignoreError(): void {}
 
 const ZABBIX_PATH = '/api_jsonrpc.php'
 

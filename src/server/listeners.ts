@@ -37,7 +37,10 @@ export async function openLocal(
       refuseNetwork(fd)
       inheritedPort = await listenOnDescriptor(create.tcp(), fd)
     }
-    for (const fd of inherited.unix) await listenOnDescriptor(create.unix(), fd)
+    for (const fd of inherited.unix) {
+      refusePort(fd)
+      await listenOnDescriptor(create.unix(), fd)
+    }
     return { port: inheritedPort, removeSocket: () => {} }
   }
   const loopback = await listenOnLoopback(create.tcp, port, log)
@@ -72,6 +75,15 @@ function refuseNetwork(fd: number): void {
   )
 }
 
+function refusePort(fd: number): void {
+  const place = addressOf(fd)
+  if (place === undefined || 'path' in place || isOfThisHost(place)) return
+  throw new Complaint(
+    'systemd hands over a port named "unix" that can be reached from elsewhere',
+    'name it remote',
+  )
+}
+
 function samePlace(found: Place | undefined, place: Place): boolean {
   return JSON.stringify(found) === JSON.stringify(place)
 }
@@ -89,9 +101,15 @@ async function listenOnPath(server: Server, address: UnixAddress): Promise<() =>
 
 function listenOnDescriptor(server: Server, fd: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => {
+      reject(
+        new Complaint(`cannot listen on what systemd hands over: ${inWords(error)}`, undefined, {
+          cause: error,
+        }),
+      )
+    })
     server.listen({ fd }, () => {
-      server.off('error', reject)
+      server.removeAllListeners('error')
       const address = server.address()
       resolve(typeof address === 'object' ? address?.port : undefined)
     })

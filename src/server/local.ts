@@ -10,8 +10,13 @@ const FORWARDING = new Set([
   'true-client-ip',
   'x-client-ip',
   'x-cluster-client-ip',
+  'forwarded-for',
+  'fastly-client-ip',
+  'cdn-loop',
+  'x-envoy-external-address',
+  'x-proxyuser-ip',
 ])
-const FORWARDING_PREFIXES = ['x-forwarded-', 'x-original-']
+const FORWARDING_PREFIXES = ['x-forwarded', 'x-original-']
 
 /** What a request said that bears on who sent it. */
 export interface Claims {
@@ -35,7 +40,8 @@ export function whyNotLocal({ door }: Peer, claims: Claims | undefined): string 
 }
 
 function forwarded({ headers }: Claims): string | undefined {
-  for (const name of Object.keys(headers)) {
+  for (const written of Object.keys(headers)) {
+    const name = written.replaceAll('_', '-') // some servers take them for the same
     if (FORWARDING.has(name) || FORWARDING_PREFIXES.some((prefix) => name.startsWith(prefix))) {
       return `the request was forwarded (${name})`
     }

@@ -6,6 +6,7 @@ export type Place = { readonly path: string } | { readonly host: string; readonl
 
 /** `unix:/path`, `192.0.2.1:8443`, `[2001:db8::1]:8443` (`[::]` is all of IPv4 and IPv6). Undefined: none of them. */
 export function parsePlace(text: string): Place | undefined {
+  if (text.includes('\0') || text.includes('%')) return undefined
   if (text.startsWith('unix:/')) return { path: text.slice('unix:'.length) }
   const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
   const host = v6 ?? v4

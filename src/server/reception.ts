@@ -46,6 +46,11 @@ export class Reception {
   admit(socket: Socket, entrance: Entrance): Connection | undefined {
     if (socket.destroyed) return undefined
     socket.on('error', () => {}) // a peer that vanishes is no error of ours
+    // Gone again, and nobody can say any more who it was.
+    if (entrance.family === 'ip' && socket.remoteAddress === undefined) {
+      socket.destroy()
+      return undefined
+    }
     const peer = peerOn(socket, entrance)
     const proxies = entrance.proxies?.()
     const reason = this.#reasonToRefuse(peer, proxies)
@@ -87,20 +92,21 @@ export class Reception {
     socket.once('close', () => this.#open.delete(socket))
   }
 
-  #reasonToRefuse({ address }: Peer, proxies: TrustedProxies | undefined): string | undefined {
+  #reasonToRefuse(peer: Peer, proxies: TrustedProxies | undefined): string | undefined {
+    const { address } = peer
     const { connections, connections_per_address } = this.#limits()
     if (this.#open.size >= connections) return 'Too many connections.'
     if (address === UNIX_ADDRESS) return undefined // a socket's clients have no addresses
     const overNetwork = this.#open.size - (this.#byAddress.get(UNIX_ADDRESS) ?? 0)
     if (overNetwork >= connections * NETWORK_SHARE) return 'Too many connections.'
     if (proxies?.trusts(address) === true) return undefined // many clients are behind one address
-    return (this.#byAddress.get(neighbourhood(address)) ?? 0) >= connections_per_address
+    return (this.#byAddress.get(neighbourhood(peer)) ?? 0) >= connections_per_address
       ? 'Too many connections from your address.'
       : undefined
   }
 
-  #count({ address }: Peer, change: 1 | -1): void {
-    const place = neighbourhood(address)
+  #count(peer: Peer, change: 1 | -1): void {
+    const place = neighbourhood(peer)
     const count = (this.#byAddress.get(place) ?? 0) + change
     if (count === 0) this.#byAddress.delete(place)
     else this.#byAddress.set(place, count)
@@ -119,8 +125,12 @@ export class Reception {
   }
 }
 
-/** Addresses that one host can choose among at will count as one: all of loopback, and an IPv6 network of 64 bits. */
-function neighbourhood(address: string): string {
+/**
+ * Who counts as one: a user of this host, where the kernel names them, so that none can take the place of another; and
+ * elsewhere addresses that one host can choose among at will: all of loopback, and an IPv6 network of 64 bits.
+ */
+function neighbourhood({ address, uid, door }: Peer): string {
+  if (door === 'tcp' && uid !== undefined) return `uid ${uid}`
   if (address.startsWith('127.') || address === '::1') return 'loopback'
   if (!isIPv6(address)) return address
   const [head = '', tail] = address.split('::')

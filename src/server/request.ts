@@ -9,6 +9,7 @@ const CHARSET = /;[ \t]*charset[ \t]*=[ \t]*"?([^\s;"]*)/i
 
 /** RFC 9112 section 3.2: exactly one Host in HTTP/1.1. With joined duplicates a second one shows as a comma. */
 export function refuseBadHost(req: IncomingMessage): void {
+  if (req.httpVersionMajor !== 1) throw new Failure('invalid_request', 'Only HTTP/1 is spoken here.')
   const { host } = req.headers
   if (host === undefined ? req.httpVersion === '1.1' : host.includes(',')) {
     throw new Failure('invalid_request', 'A request has exactly one Host.')

@@ -21,7 +21,10 @@ export interface ZabbixParts {
   readonly anonymous: Current<readonly string[]>
 }
 
-const ROWS = new Map(ZABBIX_METHODS.map((row) => [row.name.toLowerCase(), row]))
+/** As PHP folds names: ASCII alone. */
+const lower = (name: string) => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+
+const ROWS = new Map(ZABBIX_METHODS.map((row) => [lower(row.name), row]))
 const APIS = new Set([...ROWS.keys()].map((name) => name.split('.')[0]))
 
 /** Zabbix's own codes and messages (its section 2); what has none there is an internal error. */
@@ -119,8 +122,8 @@ class ZabbixRequest {
 /** Names match in any case, a third part is ignored, and messages echo what the caller wrote. */
 function findRow(name: string): Method {
   const [api = '', method = ''] = name.split('.')
-  if (!APIS.has(api.toLowerCase())) throw new Failure('method_not_found', `Incorrect API "${api}".`)
-  const row = ROWS.get(`${api}.${method}`.toLowerCase())
+  if (!APIS.has(lower(api))) throw new Failure('method_not_found', `Incorrect API "${api}".`)
+  const row = ROWS.get(lower(`${api}.${method}`))
   if (row === undefined) throw new Failure('method_not_found', `Incorrect method "${api}.${method}".`)
   return row
 }

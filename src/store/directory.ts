@@ -19,7 +19,7 @@ import { openLevel } from './level.ts'
 import { LevelDatabase } from './level-database.ts'
 import { levelPlaces } from './level-opening.ts'
 import type { Store } from './store.ts'
-import { refuseDamagedTables } from './tables.ts'
+import { refuseDamagedTables, refuseUnreadable } from './tables.ts'
 
 /** What a state directory gives: the store, and the key (32 bytes) that tokens are hashed under. Close it to let the next daemon in. */
 export interface StateDirectory {
@@ -140,6 +140,7 @@ async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
       )
     }
     refuseDamagedTables(db)
+    refuseUnreadable(db)
     return await openLevel(levelPlaces(directory))
   } catch (error) {
     rmSync(begun, { recursive: true, force: true })

@@ -21,6 +21,7 @@ export class DurableFile {
   readonly #temporary: string
   readonly #fd: number
   #open = true
+  #size = 0
 
   /**
    * Fails at once where the file could not be written later, before anything that depends on it is done: on a directory
@@ -32,7 +33,7 @@ export class DurableFile {
     refuseSpecial(path)
     this.#fd = openSync(this.#temporary, 'wx', 0o600) // 'x': never through somebody's symbolic link
     try {
-      this.#write(Buffer.alloc(reserve))
+      this.#write(Buffer.alloc(reserve), 0)
       fsyncSync(this.#fd)
     } catch (error) {
       this.discard()
@@ -42,10 +43,25 @@ export class DurableFile {
 
   /** Writes the content and puts the file in its place. */
   commit(content: string): void {
+    this.append(Buffer.from(content))
+    this.finish()
+  }
+
+  /** Writes on. What fails leaves nothing behind. */
+  append(bytes: Uint8Array): void {
     try {
-      const bytes = Buffer.from(content)
-      this.#write(bytes)
-      ftruncateSync(this.#fd, bytes.length)
+      this.#write(bytes, this.#size)
+      this.#size += bytes.length
+    } catch (error) {
+      this.discard()
+      throw error
+    }
+  }
+
+  /** Puts the file in its place. */
+  finish(): void {
+    try {
+      ftruncateSync(this.#fd, this.#size)
       fsyncSync(this.#fd)
       renameSync(this.#temporary, this.path)
       this.#open = false
@@ -57,9 +73,9 @@ export class DurableFile {
     }
   }
 
-  #write(bytes: Buffer): void {
+  #write(bytes: Uint8Array, at: number): void {
     for (let written = 0; written < bytes.length; ) {
-      written += writeSync(this.#fd, bytes, written, bytes.length - written, written)
+      written += writeSync(this.#fd, bytes, written, bytes.length - written, at + written)
     }
   }
 

@@ -14,6 +14,7 @@ import {
   type Store,
   Unavailable,
 } from './store.ts'
+import { refuseUnreadable } from './tables.ts'
 
 /** Steps that one durable write carries at most; what waits beyond that goes into the next. */
 const MAX_GROUP = 4_000
@@ -153,8 +154,10 @@ class LevelStore implements Store {
 
   async #canWrite(): Promise<boolean> {
     try {
-      const { ballast } = this.#places
-      return ballast.hasRoom() && (await ballast.probe())
+      const { ballast, db } = this.#places
+      if (!ballast.hasRoom() || !(await ballast.probe())) return false
+      refuseUnreadable(db) // before the handle that still reads is given up
+      return true
     } catch {
       return false
     }

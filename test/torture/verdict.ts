@@ -28,8 +28,8 @@ interface Seen {
 
 /**
  * Holds a running daemon against what was acknowledged, and names each line that is in none of its possible states: an
- * acknowledged change that is lost, a dead secret that is accepted, a change that is half there. What was found is all
- * that is possible from then on.
+ * acknowledged change that is lost, a dead secret that is accepted, a change that is half there. What fits what was
+ * found is all that is possible from then on.
  */
 export async function judge(daemon: Daemon, ledger: Ledger): Promise<string[]> {
   const client = await Client.open(daemon)
@@ -41,10 +41,11 @@ export async function judge(daemon: Daemon, ledger: Ledger): Promise<string[]> {
       const seen = await look(client, line, answers)
       const found = line.possible.filter((state) => fits(state, seen, answers))
       if (found.length === 0) {
-        losses.push(inWords(line, seen))
+        losses.push(inWords(line, seen, answers))
         ledger.forget(line)
       }
-      line.possible = found.slice(0, 1).map((state) => state && learned(state, seen))
+      // More than one: of a secret that nobody was told, nobody can say whether it is that of a disabled token.
+      line.possible = found.map((state) => state && learned(state, seen))
     }
   })
   await Promise.all(work)
@@ -96,7 +97,8 @@ function learned(state: State, { rows, alive }: Seen): State {
   return { ...state, id: state.id ?? found?.tokenid, name: state.name ?? found?.name }
 }
 
-function inWords({ possible, names }: Line, { rows, alive }: Seen): string {
+function inWords({ possible, names }: Line, { rows, alive }: Seen, { users }: Answers): string {
   const told = possible.map((state) => (state === undefined ? 'none' : JSON.stringify(state))).join(' or ')
-  return `${[...names].join(', ')}: ${told} was expected; found ${JSON.stringify({ rows, alive })}`
+  const owners = rows.map(({ userid }) => users.get(userid))
+  return `${[...names].join(', ')}: ${told} was expected; found ${JSON.stringify({ rows, owners, alive })}`
 }

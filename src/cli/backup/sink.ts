@@ -1,26 +1,16 @@
-import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { createReadStream } from 'node:fs'
 import { Complaint, inWords } from '../../protocol/complaint.ts'
-import { syncDirectory } from '../../store/files.ts'
+import { DurableFile } from '../../store/files.ts'
 
 /** Writes a file that will be whole or absent, mode 0600. Throws Complaint. */
 export async function writeStream(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  const begun = `${path}.new`
+  let file: DurableFile | undefined
   try {
-    const file = createWriteStream(begun, { mode: 0o600, flags: 'w', flush: true })
-    await once(file, 'open')
-    for await (const chunk of bytes) if (!file.write(chunk)) await once(file, 'drain')
-    file.end()
-    await once(file, 'close')
-    const handle = await open(begun)
-    await handle.sync()
-    await handle.close()
-    await rename(begun, path)
-    syncDirectory(dirname(path))
+    file = new DurableFile(path)
+    for await (const chunk of bytes) file.append(chunk)
+    file.finish()
   } catch (cause) {
-    await rm(begun, { force: true })
+    file?.discard()
     if (cause instanceof Complaint) throw cause
     throw new Complaint(`cannot write ${path}: ${inWords(cause)}`, undefined, { cause })
   }
