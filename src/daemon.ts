@@ -11,6 +11,7 @@ import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
 import type { DaemonFacts, Reloaded, Services } from './methods/method.ts'
+import { Complaint } from './protocol/complaint.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
@@ -20,6 +21,8 @@ import { Tethers } from './server/tethers.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory, type StateDirectory } from './store/directory.ts'
+import { DamagedRecord } from './store/record.ts'
+import { Unavailable } from './store/store.ts'
 import { resetClock } from './timekeeping.ts'
 import { readVersion } from './version.ts'
 import { reportVouching, vouching } from './vouching.ts'
@@ -55,8 +58,13 @@ export async function startDaemon(config: Config, surroundings: Surroundings): P
     return await openDoors(config, directory, surroundings)
   } catch (error) {
     await directory.close()
-    throw error
+    throw error instanceof Unavailable || error instanceof DamagedRecord ? unreadable(config, error) : error
   }
+}
+
+function unreadable({ stateDir }: Config, cause: Error): Complaint {
+  const hint = '"postern check" says what is left; for the rest, restore your last backup'
+  return new Complaint(`the database in ${stateDir} is damaged: ${cause.message}`, hint, { cause })
 }
 
 async function openDoors(
