@@ -20,7 +20,7 @@ export async function openClock(store: Store, log: Logger, time: TimeSource): Pr
 /** Recorded under the time that was believed; whatever comes next is under the new one. */
 export async function resetClock(clock: Clock, ledger: Ledger, by: Actor): Promise<ClockReset> {
   const before = clock.believed()
-  await ledger.commit({ steps: [], audit: [{ event: 'clock.reset', by, before, now: Date.now() }] })
+  await ledger.commit({ steps: [], audit: [{ event: 'clock.reset', by, before, now: clock.wall }] })
   clock.reset()
   await ledger.markTime()
   return { before, now: clock.believed() }

@@ -27,6 +27,8 @@ export interface AuditQuery {
 const PAGE = 500
 /** Lines that one question may look at. */
 const LOOK_LIMIT = 200_000
+/** So many lines in a row that are beyond the time that was asked for, and nothing further on will match. */
+const STRAYS = 1_000
 
 /** Reads what decisions have appended. */
 export class AuditLog {
@@ -41,12 +43,14 @@ export class AuditLog {
     const reverse = query.after === undefined
     const found: AuditLine[] = []
     let looked = 0
+    let beyond = 0
     let { gte, lt } = rangeOf(query)
     for (;;) {
       const entries = await this.#store.scan({ gte, lt, limit: PAGE, reverse })
       for (const entry of entries) {
         const line = parseLine(entry)
-        if (isBeyond(line, query, reverse)) return found
+        beyond = isBeyond(line, query, reverse) ? beyond + 1 : 0
+        if (beyond > STRAYS) return found
         if (matches(line, query)) found.push(line)
         if (found.length === query.limit) return found
       }
@@ -107,7 +111,7 @@ function rangeOf({ before, after }: AuditQuery): { gte: string; lt: string } {
   }
 }
 
-/** Times rise with the numbers, so that nothing further on can match. */
+/** Times rise with the numbers, but for some lines that were written while the clock was ahead. */
 function isBeyond({ at }: AuditLine, { since, until }: AuditQuery, reverse: boolean): boolean {
   return reverse ? since !== undefined && at < since : until !== undefined && at >= until
 }

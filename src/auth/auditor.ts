@@ -26,6 +26,8 @@ export class Auditor {
   /** Up to where the log is signed, the checkpoint's own line included, and since when. */
   #signed: { readonly seq: number; readonly at: number } | undefined
 
+  #turn: Promise<unknown> = Promise.resolve()
+
   constructor(parts: Parts) {
     this.#parts = parts
   }
@@ -34,19 +36,32 @@ export class Auditor {
     return this.#parts.key.publicKey
   }
 
+  /** One after the other: a checkpoint tells of the last cut, which must not be made meanwhile. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
   /** Signs one when it is due; with `now`, whenever there are lines that none covers. */
-  async sign({ now = false } = {}): Promise<void> {
+  sign(when: { now?: boolean } = {}): Promise<void> {
+    return this.#inTurn(() => this.#signIfDue(when))
+  }
+
+  async #signIfDue({ now = false }: { now?: boolean }): Promise<void> {
     const { log, clock } = this.#parts
     const { appended } = await log.head()
     this.#signed ??= { seq: ((await log.newestCheckpoint())?.seq ?? -1) + 1, at: clock.now() }
     const lines = appended - this.#signed.seq
     const age = clock.now() - this.#signed.at
-    if (lines > 0 && (now || lines >= LINES || age >= INTERVAL_MS)) await this.checkpoint()
+    // An age below zero: the last one was signed while the clock was ahead.
+    const due = now || lines >= LINES || age >= INTERVAL_MS || age < 0
+    if (lines > 0 && due) await this.#checkpoint(await this.#lastCut())
   }
 
   /** A signed checkpoint of this moment, to be kept elsewhere. */
-  async checkpoint(): Promise<Checkpoint> {
-    return this.#checkpoint(await this.#lastCut())
+  checkpoint(): Promise<Checkpoint> {
+    return this.#inTurn(async () => this.#checkpoint(await this.#lastCut()))
   }
 
   /** The head is read before it is signed: what is appended meanwhile is behind it, and takes nothing away from its truth. */
@@ -66,7 +81,11 @@ export class Auditor {
   }
 
   /** Removes lines older than `retainMs`, up to the last checkpoint among them. First it is said, then it is done. */
-  async cut(retainMs: number, stop: AbortSignal): Promise<void> {
+  cut(retainMs: number, stop: AbortSignal): Promise<void> {
+    return this.#inTurn(() => this.#cut(retainMs, stop))
+  }
+
+  async #cut(retainMs: number, stop: AbortSignal): Promise<void> {
     const { log, clock, ledger } = this.#parts
     const due = await log.oldCheckpoint(clock.believed() - retainMs)
     const [oldest] = await log.chain(0, 1)

@@ -58,6 +58,8 @@ export class Inspection {
     for (const prefix of DERIVED) yield* this.#beside(prefix)
     yield* this.#lastAccess()
     yield* this.#audit()
+    for await (const found of this.#inspect('m/'))
+      if ('damaged' in found) yield { what: `${found.damaged} is damaged: the daemon needs it` }
   }
 
   async *#users(): AsyncGenerator<Finding> {
@@ -124,6 +126,11 @@ export class Inspection {
       const id = tokenIn(found)
       if (id === undefined ? this.#damaged.size > 0 : this.#damaged.has(id)) continue
       const record = id === undefined ? undefined : await this.#record<TokenRecord>(tokenKey(id))
+      if (prefix === 'h/' && record === undefined && id !== undefined) {
+        // Perhaps the last trace of a token; whether it was to live on, nobody can tell.
+        yield { what: `token ${id} has no record, and there is a copy of it in ${key}` }
+        continue
+      }
       if (record === undefined || !derived(record).has(key)) yield stray(key)
     }
   }

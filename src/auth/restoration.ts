@@ -1,6 +1,9 @@
+import { Complaint } from '../protocol/complaint.ts'
 import type { Head } from '../store/batch.ts'
 import { APPENDED, type Entry, HEAD } from '../store/store.ts'
 import { chainedLine } from './audit-log.ts'
+import { KEPT } from './backups.ts'
+import { isToken, isUser } from './record-shape.ts'
 import { type TokenRecord, type UserRecord, usernameKey } from './records.ts'
 import { derived } from './token-steps.ts'
 
@@ -25,6 +28,8 @@ export async function* restored(
   const counted = new Map(COUNTERS.map((key) => [key, 0]))
   let head: Head = { commit: version, appended: 0, hash: '' }
   for await (const [key, value] of kept) {
+    if (!isKept(key, value))
+      throw new Complaint('the backup is damaged or not whole', 'take another one; nothing was changed')
     if (key.startsWith('t/')) {
       const record = acceptRevived
         ? (JSON.parse(value) as TokenRecord)
@@ -47,6 +52,14 @@ export async function* restored(
   }
   for (const [key, value] of counted) yield entry(key, String(value + AHEAD))
   yield entry(HEAD, JSON.stringify(head))
+}
+
+/** Nothing of a file is believed to make sense. */
+function isKept(key: string, value: unknown): value is string {
+  if (typeof value !== 'string' || !KEPT.some((prefix) => key.startsWith(prefix))) return false
+  if (key.startsWith('t/')) return isToken(value)
+  if (key.startsWith('U/')) return isUser(value)
+  return !COUNTERS.includes(key) || /^\d{1,15}$/.test(value)
 }
 
 function disabled(record: TokenRecord): TokenRecord {

@@ -1,8 +1,9 @@
 import type { Entry, Step, Store } from '../store/store.ts'
 import { Counter } from './counter.ts'
+import { isToken, isUser } from './record-shape.ts'
 import { nameKey, secretKey, type TokenRecord, type UserRecord, userKey, usernameKey } from './records.ts'
 import { insertion } from './token-steps.ts'
-import { ADMIN_ID } from './users.ts'
+import { ADMIN_ID, ADMIN_NAME } from './users.ts'
 
 /** What an export holds: users, and tokens with the hashes of their secrets, but neither secrets nor history. */
 export type Exported = readonly ['user', UserRecord] | readonly ['token', TokenRecord]
@@ -16,9 +17,17 @@ export function exported(entries: readonly (readonly [key: string, value: string
     if (key.startsWith('U/')) found.push(['user', JSON.parse(value) as UserRecord])
     if (!key.startsWith('t/')) continue
     const record = JSON.parse(value) as TokenRecord
-    if (record.revoked === null) found.push(['token', record])
+    // The token that the export itself is made with goes nowhere.
+    if (record.revoked === null && record.description !== 'postern export') found.push(['token', record])
   }
   return found
+}
+
+/** Whether what a file holds is something that can be taken in. */
+export function isExported(item: readonly [string, unknown]): boolean {
+  const [kind, thing] = item
+  const text = JSON.stringify(thing) ?? ''
+  return kind === 'user' ? isUser(text) : kind === 'token' && isToken(text)
 }
 
 /** How many came in, and which did not: their name, or their secret, is here already. */
@@ -50,7 +59,9 @@ export class Import {
   /** A user of that name who is here is the same one. */
   async #addUser(user: UserRecord): Promise<void> {
     const here = await this.#store.get(usernameKey(user.username))
-    const id = here?.value ?? (await this.#userIds.next())
+    // In a new store Admin is not there yet, and has to have the id that everybody expects.
+    const isAdmin = user.username === ADMIN_NAME
+    const id = here?.value ?? (isAdmin ? ADMIN_ID : await this.#userIds.next())
     this.#users.set(user.id, id)
     if (here !== undefined) return
     const steps: Step[] = [

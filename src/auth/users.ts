@@ -6,9 +6,11 @@ import { DAEMON, decodeSignal, type UserRecord, userKey, usernameKey } from './r
 /** The superadmin that is there from the first start; it owns what Auth.CreateApiToken mints. */
 export const ADMIN_ID = '1'
 
+export const ADMIN_NAME = 'Admin'
+
 const ADMIN: UserRecord = {
   id: ADMIN_ID,
-  username: 'Admin',
+  username: ADMIN_NAME,
   name: '',
   surname: '',
   type: 'superadmin',

@@ -75,9 +75,9 @@ export class Verifier implements Feed {
 
   /** The same question for a token found before; cheap enough for every message of a connection. */
   check(live: Live): Verified | undefined {
-    const { status, expires, user: owner } = live.record
+    const { status, expires, created, user: owner } = live.record
     if (live.stale || status !== 'enabled') return undefined
-    if (expires !== null && this.#clock.now() >= expires) return undefined
+    if (expires !== null && isOver(this.#clock.now(), created, expires)) return undefined
     const user = this.#users.find(owner)
     return user?.status === 'enabled' ? { live, user } : undefined
   }
@@ -126,6 +126,13 @@ export class Verifier implements Feed {
     this.#cache.clear()
     for (const load of this.#loads.values()) load.overtaken = true
   }
+}
+
+/** What was made while the clock was far ahead, and it has been put right since, would last too long by as much. */
+const FAR_AHEAD_MS = 24 * 60 * 60 * 1000
+
+function isOver(now: number, created: number, expires: number): boolean {
+  return now >= expires || created - now > FAR_AHEAD_MS
 }
 
 function refuse(error: unknown): never {

@@ -92,11 +92,20 @@ async function* linesIn(file: string): AsyncGenerator<ChainedLine> {
   const { Readable } = await import('node:stream')
   for await (const line of createInterface({ input: Readable.from(readStream(file)) })) {
     try {
-      yield JSON.parse(line) as ChainedLine
+      yield asChained(JSON.parse(line))
     } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw cause
       throw new Complaint(`${file} is no exported audit log`, 'postern audit export makes one', { cause })
     }
   }
+}
+
+/** Throws SyntaxError for something else. */
+function asChained(value: unknown): ChainedLine {
+  const { seq, hash, line } = (value ?? {}) as Partial<ChainedLine>
+  if (Number.isSafeInteger(seq) && typeof hash === 'string' && typeof line === 'string')
+    return value as ChainedLine
+  throw new SyntaxError('not a line of the audit log')
 }
 
 export function exportCommand(): Command {
@@ -131,7 +140,9 @@ export function checkpointCommand(): Command {
 
 function readJson<T>(file: string): T {
   try {
-    return JSON.parse(readText(file)) as T
+    const parsed: unknown = JSON.parse(readText(file))
+    if (typeof parsed !== 'object' || parsed === null) throw new SyntaxError('not an object')
+    return parsed as T
   } catch (cause) {
     if (cause instanceof Complaint) throw cause
     throw new Complaint(`${file} is no checkpoint`, 'postern audit checkpoint prints one', { cause })

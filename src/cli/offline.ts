@@ -45,10 +45,18 @@ export function isRunning(stateDir: string): boolean {
   }
 }
 
-/** The pepper, for a backup that holds it; and to say which one it was. Throws Complaint. */
-export function readPepperOf({ stateDir, credentials }: Places): Buffer {
+function pepperFile({ stateDir, credentials }: Places): string {
   const given = credentials === undefined ? undefined : join(credentials, 'pepper')
-  const file = given !== undefined && existsSync(given) ? given : placesIn(stateDir).ownPepper
+  return given !== undefined && existsSync(given) ? given : placesIn(stateDir).ownPepper
+}
+
+export function hasPepper(places: Places): boolean {
+  return existsSync(pepperFile(places))
+}
+
+/** The pepper, for a backup that holds it; and to say which one it was. Throws Complaint. */
+export function readPepperOf(places: Places): Buffer {
+  const file = pepperFile(places)
   try {
     return readPepper(file, false)
   } catch (cause) {

@@ -7,9 +7,19 @@ export function print(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
 
+/** What JSON leaves as it is, and a terminal obeys. */
+const UNPRINTABLE = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu
+
+function escaped(char: string): string {
+  return [...Array(char.length).keys()]
+    .map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`)
+    .join('')
+}
+
 /** A value for programs; indented for people. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined))
+  const text = JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined)
+  print(process.stdout.isTTY ? text.replace(UNPRINTABLE, escaped) : text)
 }
 
 /** Whether to print for programs: asked for, or nobody is looking. */

@@ -55,6 +55,11 @@ export class Clock {
     return monotonic - this.#leapSeen >= LEAP_MS
   }
 
+  /** What the wall clock says, believed or not. */
+  get wall(): number {
+    return this.#time.wall()
+  }
+
   /** Believes the wall clock, even if that is a step back: an operator has looked at it. Returns what was believed before. */
   reset(): number {
     const before = this.believed()

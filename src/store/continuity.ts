@@ -100,6 +100,6 @@ function readNote(file: string): number {
 function lost(from: number, to: number): Complaint {
   return new Complaint(
     `the database is damaged: what was written after commit ${from}, up to ${to}, is missing`,
-    'restore your last backup; "postern check" says what is left here, and nothing was changed',
+    'move the state directory away and restore your last backup',
   )
 }

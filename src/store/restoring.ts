@@ -47,22 +47,27 @@ export async function fillStateDirectory(
   }
 }
 
-/** The pepper of the backup takes the place of one that nothing was made with yet. */
+/**
+ * The pepper of the backup, checked before anything is written. One that lies there already stays: it may be the only
+ * copy of what another database was made with.
+ */
 function settle(file: string, pepper: string | undefined, wanted: string): Buffer {
-  if (pepper !== undefined && (!existsSync(file) || readPepper(file, false).toString('hex') !== pepper)) {
-    writeDurably(file, `${pepper}\n`)
-  }
   if (!existsSync(file)) {
-    throw new Complaint(
-      `the backup has no pepper in it, and ${file} is not there`,
-      'put the pepper there that was kept apart from the backup (mode 0600)',
-    )
+    if (pepper === undefined) {
+      throw new Complaint(
+        `the backup has no pepper in it, and ${file} is not there`,
+        'put the pepper there that was kept apart from the backup (mode 0600)',
+      )
+    }
+    if (!/^[0-9a-f]{64}$/.test(pepper) || fingerprint(Buffer.from(pepper, 'hex')) !== wanted)
+      throw new Complaint('the pepper in the backup is damaged', 'take another backup; nothing was changed')
+    writeDurably(file, `${pepper}\n`)
   }
   const key = readPepper(file, false)
   if (fingerprint(key) === wanted) return key
   throw new Complaint(
     `the pepper ${file} is not the one that the backup was made with`,
-    'put the right file there',
+    'put the right file there; if nothing needs this one any more, move it away',
   )
 }
 

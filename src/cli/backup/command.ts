@@ -8,7 +8,7 @@ import { printJson, wantsJson } from '../terminal.ts'
 import { type EncryptTo, encrypt, readSecretFile } from './encryption.ts'
 import { encodeBackup, type Header } from './format.ts'
 import { writeStream } from './sink.ts'
-import { fromDaemon, fromStore, type Source } from './source.ts'
+import { fromDaemon, fromStore, type Source, using } from './source.ts'
 
 interface BackupOptions extends SessionOptions, StateOption {
   recipient?: string[]
@@ -40,8 +40,8 @@ async function backup(file: string, options: BackupOptions): Promise<void> {
     if (wantsJson(options)) printJson({ file, commit: source.commit, encrypted: to !== undefined })
   }
   await eitherWay(options, places, 'postern backup', {
-    running: async (call) => write(await fromDaemon(call)),
-    stopped: async (state) => write(await fromStore(state)),
+    running: (call) => using(fromDaemon(call), write),
+    stopped: (state) => using(fromStore(state), write),
   })
 }
 

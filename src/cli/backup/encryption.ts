@@ -58,9 +58,20 @@ export async function decrypt(
   if (passphrase !== undefined) decrypter.addPassphrase(passphrase)
   for (const file of identities) for (const key of readIdentities(file)) decrypter.addIdentity(key)
   try {
-    return await decrypter.decrypt(ReadableStream.from(bytes) as globalThis.ReadableStream<Uint8Array>)
+    return whole(await decrypter.decrypt(ReadableStream.from(bytes) as globalThis.ReadableStream<Uint8Array>))
   } catch (cause) {
     throw new Complaint('the backup cannot be opened with that passphrase or identity', undefined, { cause })
+  }
+}
+
+/** Each part of the file is sealed: one that was altered, or that is missing, shows when it is read. */
+async function* whole(plain: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* plain
+  } catch (cause) {
+    throw new Complaint('the backup is damaged or not whole', 'take another one; nothing was changed', {
+      cause,
+    })
   }
 }
 

@@ -1,14 +1,22 @@
 import { Command } from 'commander'
-import { type Exported, exported, Import } from '../../auth/transfer.ts'
+import { type Exported, exported, Import, isExported } from '../../auth/transfer.ts'
 import { Complaint } from '../../protocol/complaint.ts'
 import { FORMAT, fingerprint } from '../../store/format.ts'
 import { eitherWay } from '../either-way.ts'
-import { isRunning, offline, placesOf, type StateOption } from '../offline.ts'
+import {
+  hasPepper,
+  isRunning,
+  offline,
+  type Places,
+  placesOf,
+  readPepperOf,
+  type StateOption,
+} from '../offline.ts'
 import { type SessionOptions, withSession } from '../session.ts'
 import { print, printJson, wantsJson } from '../terminal.ts'
-import { BackupReader, encodeBackup, type Header } from './format.ts'
+import { BackupReader, damaged, encodeBackup, type Header } from './format.ts'
 import { readStream, writeStream } from './sink.ts'
-import { fromDaemon, fromStore, type Source } from './source.ts'
+import { fromDaemon, fromStore, type Source, using } from './source.ts'
 
 type ExchangeOptions = SessionOptions & StateOption
 
@@ -25,8 +33,8 @@ export function exportCommand(): Command {
         return writeStream(file, encodeBackup(header, usersFirst(pages)))
       }
       await eitherWay(options, placesOf(options), 'postern export', {
-        running: async (call) => write(await fromDaemon(call)),
-        stopped: async (state) => write(await fromStore(state)),
+        running: (call) => using(fromDaemon(call), write),
+        stopped: (state) => using(fromStore(state), write),
       })
     })
 }
@@ -55,18 +63,11 @@ async function takeIn(file: string, options: StateOption & { json?: boolean }): 
   if (isRunning(places.stateDir))
     throw new Complaint('the daemon is running', 'stop it first, and then import')
   const check = await BackupReader.open(readStream(file), 'export')
-  for await (const _ of check.entries()) {
-    // first to its end, where the digest is
-  }
+  for await (const item of check.entries()) if (!isExported(item)) throw damaged() // first to its end, where the digest is
+  refuseOtherPepper(check.header, places)
   const outcome = await offline(
     places,
-    async ({ store, pepper }) => {
-      if (check.header.fingerprint !== fingerprint(pepper)) {
-        throw new Complaint(
-          'the export was made under another pepper, with which its hashes mean nothing here',
-          'put the pepper of the other host into an empty state directory first',
-        )
-      }
+    async ({ store }) => {
       const work = new Import(store)
       const again = await BackupReader.open(readStream(file), 'export')
       for await (const item of again.entries()) await work.add(item as unknown as Exported)
@@ -80,4 +81,13 @@ async function takeIn(file: string, options: StateOption & { json?: boolean }): 
     if (outcome.skipped.length > 0)
       print(`Here already, or without their owner: ${outcome.skipped.join(', ')}`)
   }
+}
+
+/** Before anything is made: a new directory would get a pepper of its own. */
+function refuseOtherPepper({ fingerprint: wanted }: Header, places: Places): void {
+  if (hasPepper(places) && fingerprint(readPepperOf(places)) === wanted) return
+  throw new Complaint(
+    'the export was made under another pepper, with which its hashes mean nothing here',
+    'put the pepper of the other host into an empty state directory first',
+  )
 }

@@ -64,8 +64,8 @@ export class BackupReader {
     const lines = splitLines(bytes)
     const { value: first = '' } = await lines.next()
     const header = parse(first) as Partial<Header> | undefined
-    if (header?.postern !== kind) throw new Complaint(`this is no ${kind} of postern`)
-    return new BackupReader(header as Header, first, lines)
+    if (!isHeader(header) || header.postern !== kind) throw new Complaint(`this is no ${kind} of postern`)
+    return new BackupReader(header, first, lines)
   }
 
   async *entries(): AsyncGenerator<KeptEntry> {
@@ -74,20 +74,38 @@ export class BackupReader {
       const { value: line, done } = await this.#lines.next()
       if (done === true) throw damaged()
       const parsed = parse(line)
-      if (Array.isArray(parsed)) {
+      if (isItem(parsed)) {
         this.#digest.update(`${line}\n`)
         count++
-        yield parsed as unknown as KeptEntry
+        yield parsed
         continue
       }
       const { entries, sha256 } = (parsed ?? {}) as Partial<Footer>
       if (entries !== count || sha256 !== this.#digest.digest('hex')) throw damaged()
+      if ((await this.#lines.next()).done !== true) throw damaged()
       return
     }
   }
 }
 
-function damaged(): Complaint {
+function isHeader(value: Partial<Header> | undefined): value is Header {
+  if (typeof value !== 'object' || value === null) return false
+  const { format, commit, fingerprint, pepper } = value
+  const isCount = Number.isSafeInteger(commit) && Number(commit) >= 0 && Number(commit) < 2 ** 52
+  return (
+    typeof format === 'number' &&
+    isCount &&
+    typeof fingerprint === 'string' &&
+    (pepper === undefined || typeof pepper === 'string')
+  )
+}
+
+/** A key and a value; or, in an export, what it is and the thing itself. */
+function isItem(value: unknown): value is KeptEntry {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string'
+}
+
+export function damaged(): Complaint {
   return new Complaint('the backup is damaged or not whole', 'take another one; nothing was changed')
 }
 

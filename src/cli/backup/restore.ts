@@ -70,7 +70,7 @@ async function verify(file: string, options: RestoreOptions): Promise<Header> {
       `the backup has format ${header.format}; this version of postern restores format ${FORMAT}`,
     )
   }
-  for await (const _ of entries) {
+  for await (const _ of restored(entries, { acceptRevived: true, commit: header.commit })) {
     // read to its end, where the digest is
   }
   return header
