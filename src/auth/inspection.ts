@@ -126,13 +126,20 @@ export class Inspection {
       const id = tokenIn(found)
       if (id === undefined ? this.#damaged.size > 0 : this.#damaged.has(id)) continue
       const record = id === undefined ? undefined : await this.#record<TokenRecord>(tokenKey(id))
-      if (prefix === 'h/' && record === undefined && id !== undefined) {
-        // Perhaps the last trace of a token; whether it was to live on, nobody can tell.
-        yield { what: `token ${id} has no record, and there is a copy of it in ${key}` }
+      const copy = prefix === 'h/' && record === undefined ? parse<TokenRecord>(found) : undefined
+      if (copy !== undefined && 'entry' in found && this.#isCopy(copy, key)) {
+        // A token that is deleted loses both in one commit: so the record was lost, and what else points to it is right.
+        this.#damaged.add(copy.id)
+        const repair = { key: tokenKey(copy.id), write: found.entry.value }
+        yield { what: `the record of token ${copy.id} is gone; its copy is in ${key}`, repair }
         continue
       }
       if (record === undefined || !derived(record).has(key)) yield stray(key)
     }
+  }
+
+  #isCopy(record: TokenRecord, key: string): boolean {
+    return Array.isArray(record.hashes) && typeof record.name === 'string' && derived(record).has(key)
   }
 
   /** Where there are as many entries as were right, none is left that could be wrong. */
