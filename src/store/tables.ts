@@ -1,34 +1,34 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { Complaint, inWords } from '../protocol/complaint.ts'
-
-/** The last bytes of every table of LevelDB (doc/table_format.md), little-endian. */
-const MAGIC = 0xdb4775248b80fb57n
-const FOOTER = 48
+import { tablesOf } from './manifest.ts'
+import { faultOf } from './table-blocks.ts'
 
 /**
- * LevelDB opens a database with a truncated table in silence and fails later, at some read. So each table's end is looked
- * at before anything is opened. Throws Complaint.
+ * LevelDB verifies no checksum of what it reads: it opens a damaged database in silence, and at some later read answers
+ * that a token is unknown, or brings down the process. So each block of each table is looked at before anything is opened
+ * (some 1 GB a second). Throws Complaint.
  */
 export function refuseDamagedTables(database: string): void {
+  const tables = tablesOf(database)
   const damaged = readdirSync(database)
-    .filter((name) => /\.(ldb|sst)$/.test(name))
-    .filter((name) => !isWhole(join(database, name)))
+    .filter((name) => /\.(ldb|sst)$/.test(name) && tables.has(Number.parseInt(name, 10)))
+    .map((name) => ({ name, fault: faultOf(readTable(join(database, name))) }))
+    .filter(({ fault }) => fault !== undefined)
   if (damaged.length === 0) return
   throw new Complaint(
-    `the database ${database} is damaged: ${damaged.join(', ')} ${damaged.length === 1 ? 'is' : 'are'} truncated`,
+    `the database ${database} is damaged: ${damaged.map(({ name, fault }) => `${name} is ${fault}`).join(', ')}`,
     'restore your last backup; nothing was touched',
   )
 }
 
-function isWhole(table: string): boolean {
-  const fd = openSync(table, 'r')
+function readTable(path: string): Buffer {
   try {
-    const { size } = fstatSync(fd)
-    const end = Buffer.alloc(8)
-    return size >= FOOTER && readSync(fd, end, 0, 8, size - 8) === 8 && end.readBigUInt64LE(0) === MAGIC
-  } finally {
-    closeSync(fd)
+    return readFileSync(path)
+  } catch (cause) {
+    throw new Complaint(`cannot read ${path}: ${inWords(cause)}`, 'see to the disk; nothing was touched', {
+      cause,
+    })
   }
 }
 
