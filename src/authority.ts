@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { announce } from './announcement.ts'
+import { Admission } from './auth/admission.ts'
 import { AuditKey } from './auth/audit-chain.ts'
 import { AuditLog } from './auth/audit-log.ts'
 import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
@@ -27,6 +28,7 @@ export interface Authority {
   readonly users: Users
   readonly verifier: Verifier
   readonly lastAccess: LastAccess
+  readonly admission: Admission
   readonly tokens: Tokens
   readonly wishRefusals: WishRefusals
   readonly tokenObjects: TokenObjects
@@ -49,8 +51,9 @@ export async function openAuthority(
   const ledger = new Ledger(store, clock, (event) => announce(event, log))
   const users = await Users.open(store, ledger)
   const lastAccess = new LastAccess(store, ledger, clock)
+  const admission = new Admission({ store, ledger, clock, lastAccess })
   const tokens = new Tokens({ store, ledger, clock, pepper })
-  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens })
+  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens, admission })
   const audit = new AuditLog(store)
   const auditKey = new AuditKey(Pepper.derive(key, AUDIT_KEY_PURPOSE))
   return {
@@ -59,6 +62,7 @@ export async function openAuthority(
     users,
     verifier: new Verifier({ store, pepper, clock, users, cacheSize }),
     lastAccess,
+    admission,
     tokens,
     wishRefusals: new WishRefusals(ledger, clock),
     tokenObjects,

@@ -1,5 +1,5 @@
 import { isScope, MOST_SCOPES } from './auth/scopes.ts'
-import { TrustedProxies } from './server/client-address.ts'
+import { AddressRanges } from './auth/ranges.ts'
 import { parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
@@ -54,7 +54,7 @@ const proxies = settings.kind<readonly string[]>(
   (value) => {
     if (!Array.isArray(value) || !value.every((range) => typeof range === 'string')) return undefined
     try {
-      new TrustedProxies(value)
+      new AddressRanges(value)
       return value
     } catch {
       return undefined

@@ -77,7 +77,7 @@ async function openDoors(
   const { store } = directory
   const authority = await openAuthority(directory, { cacheSize: config.tokens.cache, log, time })
   const { clock, ledger, users, tokens, verifier, backups } = authority
-  const tethers = new Tethers(store, verifier, clock)
+  const tethers = new Tethers({ store, verifier, admission: authority.admission, clock })
   const refusals = new RefusalLog(log)
   const started = performance.now()
   const facts: DaemonFacts = {
@@ -183,14 +183,15 @@ function callParts(
     log: Logger
   },
 ) {
-  const { verifier, lastAccess } = services
-  const identification = new Identification({ verifier, lastAccess, operators, refusals })
+  const { verifier, lastAccess, admission } = services
+  const identification = new Identification({ verifier, lastAccess, admission, operators, refusals })
   const dispatcher = new Dispatcher(services, identification, log)
   const limits = () => config().limits
   const anonymous = () => config().zabbix.anonymous_methods
   return {
     limits,
     verifier,
+    admission,
     exchange: new Exchange(dispatcher, limits),
     zabbix: new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous }),
   }

@@ -28,7 +28,9 @@ export interface Looked {
 }
 
 /** What is derived from tokens: it can be made anew from their records. */
-const DERIVED = ['h/', 'n/', 'u/', 'v/', 'x/']
+const DERIVED = ['h/', 'n/', 'u/', 'v/', 'x/', 'i/']
+/** What is noted about tokens beside their records, and what such a note looks like. */
+const NOTES = { 'a/': /^\d+$/, 'k/': /^\d+$/, 'y/': /^\[/ }
 const TURN_EVERY = 40
 
 /**
@@ -56,7 +58,7 @@ export class Inspection {
     yield* this.#users()
     yield* this.#tokens()
     for (const prefix of DERIVED) yield* this.#beside(prefix)
-    yield* this.#lastAccess()
+    for (const [prefix, form] of Object.entries(NOTES)) yield* this.#notes(prefix, form)
     yield* this.#audit()
     for await (const found of this.#inspect('m/'))
       if ('damaged' in found) yield { what: `${found.damaged} is damaged: the daemon needs it` }
@@ -149,13 +151,13 @@ export class Inspection {
     return count === (this.#right.get(prefix) ?? 0)
   }
 
-  async *#lastAccess(): AsyncGenerator<Finding> {
-    for await (const found of this.#inspect('a/')) {
+  async *#notes(prefix: string, form: RegExp): AsyncGenerator<Finding> {
+    for await (const found of this.#inspect(prefix)) {
       const key = keyOf(found)
       const id = idIn(key)
       if (id !== undefined && this.#damaged.has(id)) continue
       const known = id !== undefined && (await this.#read(tokenKey(id))) !== undefined
-      if (!known || !('entry' in found) || !/^\d+$/.test(found.entry.value)) yield stray(key)
+      if (!known || !('entry' in found) || !form.test(found.entry.value)) yield stray(key)
     }
   }
 

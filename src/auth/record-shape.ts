@@ -1,3 +1,5 @@
+import { AddressRanges } from './ranges.ts'
+
 /** Whether the text of a record that comes from a file is one: what the program goes on to use has the type it expects. */
 
 const ID = /^[1-9]\d{0,17}$/
@@ -12,7 +14,8 @@ export function isToken(text: string): boolean {
     (expires === null || typeof expires === 'number') &&
     [expiresAt, created].every((one) => typeof one === 'number') &&
     [hashes, scopes].every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string')) &&
-    (revoked === null || typeof revoked === 'object')
+    (revoked === null || typeof revoked === 'object') &&
+    (token.limits === undefined || isLimits(token.limits))
   )
 }
 
@@ -27,6 +30,31 @@ export function isUser(text: string): boolean {
     ['user', 'admin', 'superadmin'].includes(type as string) &&
     ['enabled', 'disabled'].includes(status as string)
   )
+}
+
+/** A bound that does not make sense would be none. */
+function isLimits(limits: unknown): boolean {
+  if (typeof limits !== 'object' || limits === null) return false
+  const { notBefore, maxUses, idleTtl, allowedIps, rate } = limits as Record<string, unknown>
+  return (
+    [notBefore, maxUses, idleTtl].every((bound) => bound === undefined || Number.isSafeInteger(bound)) &&
+    (allowedIps === undefined || (Array.isArray(allowedIps) && allowedIps.every(isRange))) &&
+    (rate === undefined || isRate(rate))
+  )
+}
+
+function isRange(text: unknown): boolean {
+  try {
+    new AddressRanges([text as string])
+    return typeof text === 'string'
+  } catch {
+    return false
+  }
+}
+
+function isRate(rate: unknown): boolean {
+  const { perSecond, burst } = rate as Record<string, unknown>
+  return [perSecond, burst].every((part) => typeof part === 'number' && part > 0)
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -1,4 +1,5 @@
 import { orderedNumber } from '../store/store.ts'
+import type { TokenLimits } from './limits.ts'
 
 /**
  * What is stored about tokens and users, and under which keys. Times are milliseconds since 1970.
@@ -10,6 +11,9 @@ import { orderedNumber } from '../store/store.ts'
  *   v/<expiry>/<id>   tokens by expires_at, those without at the end
  *   x/<end>/<id>      what is swept some time after that end
  *   a/<id>            last access
+ *   k/<id>            how often it was used, where that is limited
+ *   i/<id>            tokens that die of rest
+ *   y/<id>            which of its ends were told
  *   U/<id>            users
  *   N/<username>      id: a username is taken
  *   D/<id>            a deleted user whose tokens are being removed
@@ -21,6 +25,9 @@ export const ownerKey = (user: string, id: string) => `u/${user}/${orderedNumber
 export const endKey = (end: number, id: string) => `x/${orderedNumber(end)}/${orderedNumber(id)}`
 export const expiryKey = (expiresAt: number, id: string) => `v/${expiryPlace(expiresAt)}/${orderedNumber(id)}`
 export const lastAccessKey = (id: string) => `a/${orderedNumber(id)}`
+export const usesKey = (id: string) => `k/${orderedNumber(id)}`
+export const idleKey = (id: string) => `i/${orderedNumber(id)}`
+export const toldKey = (id: string) => `y/${orderedNumber(id)}`
 export const userKey = (id: string) => `U/${orderedNumber(id)}`
 export const usernameKey = (username: string) => `N/${username}`
 export const deletedUserKey = (id: string) => `D/${orderedNumber(id)}`
@@ -52,8 +59,14 @@ export interface TokenRecord {
   /** Of its live secrets; none once it is revoked. */
   readonly hashes: readonly string[]
   readonly revoked: Revocation | null
-  /** Minted under a rule with a max_ttl: neither it nor what it makes may last longer than it does. */
-  readonly bounded?: true
+  /** Bounds beside scopes and expiry; left out where there are none. */
+  readonly limits?: TokenLimits
+  /** When its present secret was made; left out: when it was created. */
+  readonly renewed?: number
+  /** The secret before the present one, which is accepted until then; kept after that, so that a late use is noticed. */
+  readonly retiring?: { readonly hash: string; readonly until: number }
+  /** The operator's own. */
+  readonly metadata?: Readonly<Record<string, unknown>>
 }
 
 /** Kept with the record after its secret is deleted. */

@@ -1,11 +1,10 @@
 import { Failure } from '../protocol/failures.ts'
 import type { TokenCaller } from './caller.ts'
+import { excess, type LimitParams, limitsFrom } from './limits.ts'
 import type { TokenRecord } from './records.ts'
-import { contains } from './scopes.ts'
-import { refusedObject } from './tokens.ts'
 
 /** Members of token.create. `expires_at`: Unix seconds, 0 for never; `status`: 0 enabled, 1 disabled. */
-export interface TokenDraft {
+export interface TokenDraft extends LimitParams {
   name: string
   description?: string
   userid?: string
@@ -14,7 +13,7 @@ export interface TokenDraft {
 }
 
 /** Members of token.update. */
-export interface TokenChange {
+export interface TokenChange extends LimitParams {
   tokenid: string
   name?: string
   description?: string
@@ -22,37 +21,43 @@ export interface TokenChange {
   expires_at?: number
 }
 
-/** Whoever could make a secret for a token that may do more than theirs, or keep it alive, would have its rights (pitfall 24). */
-export function refuseWider(records: readonly TokenRecord[], { token }: TokenCaller): void {
-  for (const { scopes, expires } of records) {
-    if (!contains(token.scopes, scopes)) throw refusedObject()
-    if (token.bounded && token.expires !== null && (expires === null || expires > token.expires))
-      throw tooLong(token)
-  }
-}
-
-function tooLong({ expiresAt }: TokenRecord): Failure {
-  return new Failure(
-    'forbidden',
-    `Nothing that this token makes may last longer than itself: expires_at ${expiresAt} at most.`,
-  )
-}
-
-export function endOf({ expires, expiresAt }: TokenRecord): Pick<TokenRecord, 'expires' | 'expiresAt'> {
-  return { expires, expiresAt }
-}
-
-export function apply(
+/** A token makes, widens and renews only what its own rights contain (pitfall 24). */
+export function refuseExcess(
   record: TokenRecord,
-  { name, description, status, expires_at }: TokenChange,
-): TokenRecord {
+  { token }: TokenCaller,
+  remaining: number | undefined,
+): void {
+  const what = excess(token, remaining, record)
+  if (what === undefined) return
+  throw new Failure('forbidden', `The ${what} would be more than that of the token that makes this call.`)
+}
+
+/** Whether a change gives a token anything that it did not have. */
+export function widens(before: TokenRecord, after: TokenRecord): boolean {
+  const enables = before.status === 'disabled' && after.status === 'enabled'
+  return enables || excess(before, before.limits?.maxUses, after) !== undefined
+}
+
+export function apply(record: TokenRecord, change: TokenChange): TokenRecord {
+  const { name, description, status, expires_at, scopes, metadata } = change
+  const { limits: before, metadata: old, ...rest } = record
+  const limits = limitsFrom(change, before)
+  const kept = metadata === undefined ? old : metadata
   return {
-    ...record,
+    ...rest,
     name: name ?? record.name,
     description: description ?? record.description,
     status: status === undefined ? record.status : statusOf(status),
+    scopes: scopes ?? record.scopes,
     ...(expires_at !== undefined && expiryOf(expires_at)),
+    ...(limits !== undefined && { limits }),
+    ...(kept && { metadata: kept }),
   }
+}
+
+/** The end of the token that makes another. */
+export function endOf({ expires, expiresAt }: TokenRecord): Pick<TokenRecord, 'expires' | 'expiresAt'> {
+  return { expires, expiresAt }
 }
 
 export function statusOf(status: number): TokenRecord['status'] {

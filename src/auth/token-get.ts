@@ -57,8 +57,22 @@ export function tokenFields(users: Pick<Users, 'find'>): Fields<TokenRow> {
       read: ({ token }) => (users.find(token.creator) ? token.creator : '0'),
     },
     scopes: { kind: 'text', named: true, read: ({ token }) => token.scopes },
+    max_uses: { kind: 'text', named: true, read: ({ token }) => token.limits?.maxUses ?? null },
+    idle_ttl: { kind: 'text', named: true, read: ({ token }) => seconds(token.limits?.idleTtl) },
+    allowed_ips: { kind: 'text', named: true, read: ({ token }) => token.limits?.allowedIps ?? null },
+    rate_limit: { kind: 'text', named: true, read: ({ token }) => rateOf(token) },
+    not_before: { kind: 'text', named: true, read: ({ token }) => seconds(token.limits?.notBefore) },
+    metadata: { kind: 'text', named: true, read: ({ token }) => token.metadata ?? null },
     minted_by: { kind: 'text', named: true, read: ({ token }) => token.mintedBy },
   }
+}
+
+function seconds(milliseconds: number | undefined): number | null {
+  return milliseconds === undefined ? null : milliseconds / 1000
+}
+
+function rateOf({ limits }: TokenRecord): object | null {
+  return limits?.rate === undefined ? null : { per_second: limits.rate.perSecond, burst: limits.rate.burst }
 }
 
 /** Rows between two turns of the event loop. */

@@ -2,8 +2,10 @@ import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Step, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
+import type { Admission } from './admission.ts'
 import type { TokenCaller } from './caller.ts'
 import type { AuditEvent, Ledger } from './ledger.ts'
+import { inherited, limitsFrom } from './limits.ts'
 import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
@@ -11,10 +13,11 @@ import {
   apply,
   endOf,
   expiryOf,
-  refuseWider,
+  refuseExcess,
   statusOf,
   type TokenChange,
   type TokenDraft,
+  widens,
 } from './token-change.ts'
 import { change, erasure, insertion, parseToken } from './token-steps.ts'
 import { describeToken, nameTaken, refusedObject, type Tokens } from './tokens.ts'
@@ -37,6 +40,7 @@ export class TokenObjects {
   readonly #pepper: Pepper
   readonly #users: Users
   readonly #tokens: Tokens
+  readonly #admission: Admission
 
   constructor(parts: {
     store: Store
@@ -45,6 +49,7 @@ export class TokenObjects {
     pepper: Pepper
     users: Users
     tokens: Tokens
+    admission: Admission
   }) {
     this.#store = parts.store
     this.#ledger = parts.ledger
@@ -52,6 +57,7 @@ export class TokenObjects {
     this.#pepper = parts.pepper
     this.#users = parts.users
     this.#tokens = parts.tokens
+    this.#admission = parts.admission
   }
 
   /** New tokens, without a secret: they authenticate once it is generated. Returns their ids in the order of the request. */
@@ -63,9 +69,13 @@ export class TokenObjects {
     )
     for (const { userid } of wanted) this.#refuseOwner(userid, caller)
     for (const { name, userid } of wanted) await this.#refuseTaken(name, userid)
+    const remaining = await this.#remaining(caller)
     const records: TokenRecord[] = []
-    for (const draft of wanted) records.push(this.#newRecord(await this.#tokens.nextId(), draft, caller))
-    refuseWider(records, caller)
+    for (const draft of wanted) {
+      const record = this.#newRecord(await this.#tokens.nextId(), draft, caller, remaining)
+      refuseExcess(record, caller, remaining)
+      records.push(record)
+    }
     return this.#ledger.decide(async () => {
       for (const { name, user } of records) await this.#refuseTaken(name, user)
       const names = records.map(
@@ -90,24 +100,35 @@ export class TokenObjects {
     if (taken !== undefined) throw new Failure('invalid_params', nameTaken(name, user))
   }
 
-  #newRecord(id: string, draft: TokenDraft & { userid: string }, caller: TokenCaller): TokenRecord {
+  /** Uses that the caller's token has left; undefined: any number. */
+  async #remaining({ token: { id, limits } }: TokenCaller): Promise<number | undefined> {
+    return limits?.maxUses === undefined ? undefined : this.#admission.remaining(id, limits.maxUses)
+  }
+
+  /** Where a draft says nothing, a token has the bounds of the one that makes it. */
+  #newRecord(
+    id: string,
+    draft: TokenDraft & { userid: string },
+    { user, token }: TokenCaller,
+    remaining: number | undefined,
+  ): TokenRecord {
+    const limits = limitsFrom(draft, inherited(token, remaining))
     return {
       id,
       name: draft.name,
       description: draft.description ?? '',
       user: draft.userid,
-      creator: caller.user.id,
+      creator: user.id,
       source: 'create',
       status: statusOf(draft.status ?? 0),
-      scopes: caller.token.scopes,
+      scopes: draft.scopes ?? token.scopes,
       created: this.#clock.now(),
-      ...(draft.expires_at === undefined && caller.token.bounded
-        ? endOf(caller.token)
-        : expiryOf(draft.expires_at ?? 0)),
+      ...(draft.expires_at === undefined ? endOf(token) : expiryOf(draft.expires_at)),
       mintedBy: null,
       hashes: [],
       revoked: null,
-      ...(caller.token.bounded && { bounded: true }),
+      ...(limits !== undefined && { limits }),
+      ...(draft.metadata && { metadata: draft.metadata }),
     }
   }
 
@@ -116,14 +137,13 @@ export class TokenObjects {
     return this.#ledger.decide(async () => {
       const made: { tokenid: string; secret: Secret }[] = []
       const held = await this.#hold(ids, caller)
-      refuseWider(
-        held.map(({ record }) => record),
-        caller,
-      )
+      const remaining = await this.#remaining(caller)
+      for (const { record } of held) refuseExcess(record, caller, remaining)
+      const renewed = this.#clock.now()
       const committed = await this.#commitChanges(held, caller, 'token.generate', (record) => {
         const secret = mintHexSecret()
         made.push({ tokenid: record.id, secret })
-        return { ...record, creator: caller.user.id, hashes: [this.#pepper.hash(secret.reveal())] }
+        return { ...record, renewed, creator: caller.user.id, hashes: [this.#pepper.hash(secret.reveal())] }
       })
       return committed ? made.map(({ tokenid, secret }) => ({ tokenid, token: secret.reveal() })) : undefined
     })
@@ -139,8 +159,11 @@ export class TokenObjects {
     const ids = [...byId.keys()]
     return this.#ledger.decide(async () => {
       const held = await this.#hold(ids, caller)
-      const after = held.map(({ record }) => apply(record, byId.get(record.id) as TokenChange))
-      refuseWider(after, caller)
+      const remaining = await this.#remaining(caller)
+      for (const { record } of held) {
+        const after = apply(record, byId.get(record.id) as TokenChange)
+        if (widens(record, after)) refuseExcess(after, caller, remaining)
+      }
       const renamed = changes.map(({ name }, at) =>
         name === undefined ? undefined : [held[at]?.record.user ?? '', name],
       )

@@ -2,13 +2,16 @@ import type { Entry, Step } from '../store/store.ts'
 import {
   endKey,
   expiryKey,
+  idleKey,
   lastAccessKey,
   nameKey,
   ownerKey,
   secretKey,
   sweptFrom,
   type TokenRecord,
+  toldKey,
   tokenKey,
+  usesKey,
 } from './records.ts'
 
 /** What a change of a token's record writes: the record, its copies by secret, and every index. One commit, whole or not at all. */
@@ -56,7 +59,14 @@ export function change(entry: Entry, after: TokenRecord): Step[] {
 export function erasure(entry: Entry): Step[] {
   const record = parseToken(entry)
   const { id, user, name, hashes, revoked } = record
-  const keys = [ownerKey(user, id), lastAccessKey(id), ...hashes.map(secretKey), ...indexKeys(record)]
+  const keys = [
+    ownerKey(user, id),
+    lastAccessKey(id),
+    usesKey(id),
+    toldKey(id),
+    ...hashes.map(secretKey),
+    ...indexKeys(record),
+  ]
   if (revoked === null) keys.push(nameKey(user, name))
   return [
     { key: entry.key, expect: entry.version, write: null },
@@ -67,5 +77,6 @@ export function erasure(entry: Entry): Step[] {
 function indexKeys(record: TokenRecord): string[] {
   const end = sweptFrom(record)
   const keys = record.revoked === null ? [expiryKey(record.expiresAt, record.id)] : []
+  if (record.revoked === null && record.limits?.idleTtl !== undefined) keys.push(idleKey(record.id))
   return end === null ? keys : [...keys, endKey(end, record.id)]
 }

@@ -5,6 +5,7 @@ import { actorOf } from './actor.ts'
 import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
 import type { AuditEvent, Decision, Ledger } from './ledger.ts'
+import type { TokenLimits } from './limits.ts'
 import { isUnlimited } from './operators.ts'
 import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
@@ -32,6 +33,8 @@ export interface MintRequest {
   readonly description?: string | undefined
   /** All methods where left out. */
   readonly scopes?: readonly string[] | undefined
+  readonly limits?: TokenLimits | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
   /** Revokes the token that has this name now, in the same commit. */
   readonly replace?: boolean | undefined
 }
@@ -102,7 +105,7 @@ export class Tokens {
 
   #newRecord(
     { id, user, name, hash }: { id: string; user: string; name: string; hash: string },
-    { ttl, description = '', scopes = ALL_METHODS }: MintRequest,
+    { ttl, description = '', scopes = ALL_METHODS, limits, metadata }: MintRequest,
     caller: Caller,
   ): TokenRecord {
     const created = this.#clock.now()
@@ -122,7 +125,8 @@ export class Tokens {
       mintedBy: actorOf(caller),
       hashes: [hash],
       revoked: null,
-      ...(caller.kind === 'local' && caller.grant.maxTtl !== undefined && { bounded: true as const }),
+      ...(limits !== undefined && { limits }),
+      ...(metadata && { metadata }),
     }
   }
 

@@ -10,6 +10,8 @@ import type { Users } from './users.ts'
 /** A token that was found, as long as nothing is known to have changed about it. */
 export interface Live {
   readonly record: TokenRecord
+  /** Of the record, as it was read. */
+  readonly version: number
   /** Set by a signal or an eviction: whoever still holds this must verify anew. */
   stale: boolean
 }
@@ -98,7 +100,11 @@ export class Verifier implements Feed {
 
   #remember(hash: string, entry: Entry | undefined): Live | undefined {
     if (entry === undefined) return undefined
-    const live: Live = { record: JSON.parse(entry.value) as TokenRecord, stale: false }
+    const live: Live = {
+      record: JSON.parse(entry.value) as TokenRecord,
+      version: entry.version,
+      stale: false,
+    }
     this.#cache.set(hash, live)
     return live
   }

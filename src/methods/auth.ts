@@ -1,22 +1,11 @@
 import type { Grant, LocalCaller, TokenCaller } from '../auth/caller.ts'
+import { limitsFrom } from '../auth/limits.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
-import { isScope, MOST_SCOPES } from '../auth/scopes.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
-import {
-  array,
-  boolean,
-  described,
-  id,
-  integer,
-  invalidParameter,
-  object,
-  optional,
-  type Schema,
-  shape,
-  text,
-} from '../protocol/schema.ts'
+import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
+import { limitFields } from './limit-params.ts'
 import { method, type Services } from './method.ts'
 
 /** The id of no user. */
@@ -37,16 +26,6 @@ export interface WhoAmI {
   last_access: number | null
 }
 
-function scope(): Schema<string> {
-  return {
-    json: { type: 'string', description: 'A method, `namespace.*`, or `*`.' },
-    read(value, path) {
-      if (isScope(value)) return value
-      throw invalidParameter(path, 'a method, "namespace.*" or "*" is expected')
-    },
-  }
-}
-
 export const createApiToken = method({
   name: 'Auth.CreateApiToken',
   summary: 'Mint a token. Only for callers on this host; a credential is neither needed nor looked at.',
@@ -61,12 +40,7 @@ export const createApiToken = method({
     replace: optional(described(boolean(), 'Revoke the token that has this name now, in the same commit.')),
     userid: optional(described(id(), 'The owner; Admin where neither this nor username is given.')),
     username: optional(described(text({ min: 1, max: 100 }), 'The owner by name.')),
-    scopes: optional(
-      described(
-        array(scope(), { max: MOST_SCOPES }),
-        'Methods that it may call; left out: all that its user, and the operator who mints it, may.',
-      ),
-    ),
+    ...limitFields,
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
   async handler({ userid, username, ...request }, caller, { tokens, users, wishRefusals }) {
@@ -74,7 +48,8 @@ export const createApiToken = method({
     const wish = { ...request, userid: named }
     const { userid: user, scopes } = await grantOrRecord(wish, caller, wishRefusals)
     if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
-    const { secret } = await tokens.mint({ ...request, user, scopes }, caller)
+    const limits = limitsFrom(request)
+    const { secret } = await tokens.mint({ ...request, user, scopes, limits }, caller)
     return secret.reveal()
   },
 })

@@ -1,3 +1,4 @@
+import type { Admission } from '../auth/admission.ts'
 import type { AuditLog } from '../auth/audit-log.ts'
 import type { Auditor } from '../auth/auditor.ts'
 import type { Backups } from '../auth/backups.ts'
@@ -25,6 +26,7 @@ export interface Services {
   readonly wishRefusals: WishRefusals
   readonly users: Users
   readonly lastAccess: LastAccess
+  readonly admission: Admission
   readonly audit: AuditLog
   readonly auditor: Auditor
   readonly backups: Backups

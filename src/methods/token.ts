@@ -4,6 +4,7 @@ import type { TokenQueryParams } from '../auth/token-get.ts'
 import { tokenFields } from '../auth/token-get.ts'
 import { filled, list, looseInteger, nullable, objects, unique } from '../protocol/loose.ts'
 import { described, id, object, optional, type Schema, shape, text } from '../protocol/schema.ts'
+import { limitFields } from './limit-params.ts'
 import { type Method, method } from './method.ts'
 
 /** Zabbix's token API, semantics of 7.2. */
@@ -39,6 +40,7 @@ const tokenCreate = method({
       ),
       status: optional(status()),
       expires_at: optional(expiresAt()),
+      ...limitFields,
     }),
   ),
   result: idResult,
@@ -62,7 +64,7 @@ const tokenGenerate = method({
 
 const tokenUpdate = method({
   name: 'token.update',
-  summary: 'Change name, description, status or expiry of tokens.',
+  summary: 'Change name, description, status, expiry or bounds of tokens.',
   access: 'user',
   effect: 'write',
   params: objects<TokenChange>(
@@ -72,6 +74,7 @@ const tokenUpdate = method({
       description: optional(description()),
       status: optional(status()),
       expires_at: optional(expiresAt()),
+      ...limitFields,
     }),
   ),
   result: idResult,

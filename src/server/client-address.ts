@@ -1,37 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import type { AddressRanges } from '../auth/ranges.ts'
 import { Failure } from '../protocol/failures.ts'
-
-/** How a Unix socket's other end is called where an address is wanted. */
-export const UNIX_ADDRESS = 'unix'
-
-/** The proxies whose word about the client's address is taken: CIDR ranges, addresses, and `unix`. */
-export class TrustedProxies {
-  readonly #ranges = new BlockList()
-  readonly #unix: boolean
-
-  /** Throws RangeError for what is none of them. */
-  constructor(ranges: readonly string[]) {
-    this.#unix = ranges.includes(UNIX_ADDRESS)
-    for (const range of ranges) if (range !== UNIX_ADDRESS) this.#add(range)
-  }
-
-  #add(range: string): void {
-    const [address = '', prefix, more] = range.split('/')
-    const bits = isIPv4(address) ? 32 : 128
-    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
-    if (isIP(address) === 0 || length < 0 || length > bits || more !== undefined) {
-      throw new RangeError(`not an address or a CIDR range: ${range}`)
-    }
-    this.#ranges.addSubnet(address, length, isIPv4(address) ? 'ipv4' : 'ipv6')
-  }
-
-  /** `address`: as plainAddress gives it, or `unix`. */
-  trusts(address: string): boolean {
-    if (address === UNIX_ADDRESS) return this.#unix
-    return this.#ranges.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
-  }
-}
 
 /**
  * Where a request comes from: the one resolver, used by audit and every limit. `peer` is who is connected. A trusted proxy
@@ -40,8 +10,8 @@ export class TrustedProxies {
  * further left was sent by the client (pitfall 4). Throws `invalid_request` where both headers are there and disagree:
  * one of them came through from outside, and nobody can say which.
  */
-export function clientAddress(peer: string, headers: IncomingHttpHeaders, proxies: TrustedProxies): string {
-  if (!proxies.trusts(peer)) return peer
+export function clientAddress(peer: string, headers: IncomingHttpHeaders, proxies: AddressRanges): string {
+  if (!proxies.includes(peer)) return peer
   const { forwarded } = headers
   const list = headers['x-forwarded-for']
   const told = [
@@ -58,13 +28,13 @@ export function clientAddress(peer: string, headers: IncomingHttpHeaders, proxie
   )
 }
 
-function walk(peer: string, hops: readonly string[], proxies: TrustedProxies): string {
+function walk(peer: string, hops: readonly string[], proxies: AddressRanges): string {
   let nearest = peer
   for (const hop of hops.toReversed()) {
     const address = hopAddress(hop)
     if (address === undefined) return nearest // garbage, "unknown", or a name: nothing beyond it can be believed
     nearest = address
-    if (!proxies.trusts(address)) return nearest
+    if (!proxies.includes(address)) return nearest
   }
   return nearest
 }

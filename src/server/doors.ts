@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Admission } from '../auth/admission.ts'
 import type { Verifier } from '../auth/verifier.ts'
 import type { Inherited } from '../linux/activation.ts'
 import type { Certificate } from './certificate.ts'
@@ -31,6 +32,7 @@ export interface DoorParts {
   readonly zabbix: ZabbixDialect
   readonly limits: Current<Limits>
   readonly verifier: Verifier
+  readonly admission: Admission
   readonly tethers: Tethers
   readonly ready: () => boolean
   readonly refusals: RefusalLog

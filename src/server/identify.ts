@@ -1,4 +1,5 @@
 import { describePeer } from '../auth/actor.ts'
+import type { Admission } from '../auth/admission.ts'
 import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { Operators } from '../auth/operators.ts'
@@ -16,17 +17,20 @@ import type { RefusalLog } from './refusal-log.ts'
 export class Identification {
   readonly #verifier: Verifier
   readonly #lastAccess: LastAccess
+  readonly #admission: Admission
   readonly #operators: Current<Operators>
   readonly #refusals: RefusalLog
 
   constructor(parts: {
     verifier: Verifier
     lastAccess: LastAccess
+    admission: Admission
     operators: Current<Operators>
     refusals: RefusalLog
   }) {
     this.#verifier = parts.verifier
     this.#lastAccess = parts.lastAccess
+    this.#admission = parts.admission
     this.#operators = parts.operators
     this.#refusals = parts.refusals
   }
@@ -77,17 +81,21 @@ export class Identification {
   identify(origin: Origin, credential: string): Maybe<TokenCaller | undefined> {
     const { connection } = origin
     const recalled = recall(this.#verifier, connection, credential)
-    if (recalled !== undefined) return this.#accept(recalled, origin)
+    if (recalled !== undefined) return this.#admit(recalled, origin)
     return after(this.#verifier.verify(credential), (verified) => {
       if (verified === undefined) return undefined
       connection.memo = { credential, live: verified.live }
-      return this.#accept(verified, origin)
+      return this.#admit(verified, origin)
     })
   }
 
-  #accept({ live, user }: Verified, { address }: Origin): TokenCaller {
-    this.#lastAccess.touch(live.record.id)
-    return { kind: 'token', address, token: live.record, user }
+  #admit(verified: Verified, { address }: Origin): Maybe<TokenCaller | undefined> {
+    const { live, user } = verified
+    return after(this.#admission.use(live, address), (admitted) => {
+      if (!admitted) return undefined
+      this.#lastAccess.touch(live.record.id)
+      return { kind: 'token', address, token: live.record, user }
+    })
   }
 }
 

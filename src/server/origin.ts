@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/verifier.ts'
-import type { TrustedProxies } from './client-address.ts'
+import type { AddressRanges } from '../auth/ranges.ts'
 import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
 
@@ -9,7 +9,7 @@ import type { Claims } from './local.ts'
 export interface Connection {
   readonly peer: Peer
   /** Whose word about the client's address is taken. Only the remote door has any. */
-  readonly proxies: Current<TrustedProxies> | undefined
+  readonly proxies: Current<AddressRanges> | undefined
   /**
    * The credential that came last and the token it belonged to, so that the next request with the same one skips the hash.
    * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.

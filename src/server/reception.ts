@@ -3,7 +3,9 @@ import type { Peer } from '../auth/caller.ts'
 import { loopbackPeerUid } from '../linux/loopback.ts'
 import { peerCredentials } from '../linux/peer.ts'
 import { Failure } from '../protocol/failures.ts'
-import { plainAddress, type TrustedProxies, UNIX_ADDRESS } from './client-address.ts'
+import { type AddressRanges, UNIX_ADDRESS } from '../auth/ranges.ts'
+import { plainAddress } from './client-address.ts'
+import { neighbourhood } from './neighbourhood.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection } from './origin.ts'
 import type { RefusalLog } from './refusal-log.ts'
@@ -17,7 +19,7 @@ export interface Entrance {
   readonly door: Peer['door']
   readonly family: 'unix' | 'ip'
   /** Whose word about the client's address is taken. */
-  readonly proxies: Current<TrustedProxies> | undefined
+  readonly proxies: Current<AddressRanges> | undefined
   /** Whether a refusal can be said in plain bytes. */
   readonly plain: boolean
 }
@@ -73,7 +75,7 @@ export class Reception {
     }
     this.#open.set(socket, connection)
     // A proxy on this host must not use up what everybody on this host may have.
-    const counted = proxies?.trusts(peer.address) !== true
+    const counted = proxies?.includes(peer.address) !== true
     if (counted) this.#count(peer, 1)
     socket.once('close', () => {
       connection.closed = true
@@ -92,14 +94,14 @@ export class Reception {
     socket.once('close', () => this.#open.delete(socket))
   }
 
-  #reasonToRefuse(peer: Peer, proxies: TrustedProxies | undefined): string | undefined {
+  #reasonToRefuse(peer: Peer, proxies: AddressRanges | undefined): string | undefined {
     const { address } = peer
     const { connections, connections_per_address } = this.#limits()
     if (this.#open.size >= connections) return 'Too many connections.'
     if (address === UNIX_ADDRESS) return undefined // a socket's clients have no addresses
     const overNetwork = this.#open.size - (this.#byAddress.get(UNIX_ADDRESS) ?? 0)
     if (overNetwork >= connections * NETWORK_SHARE) return 'Too many connections.'
-    if (proxies?.trusts(address) === true) return undefined // many clients are behind one address
+    if (proxies?.includes(address) === true) return undefined // many clients are behind one address
     return (this.#byAddress.get(neighbourhood(peer)) ?? 0) >= connections_per_address
       ? 'Too many connections from your address.'
       : undefined
@@ -123,21 +125,6 @@ export class Reception {
   dismissAll(): void {
     for (const socket of this.#open.keys()) socket.destroy()
   }
-}
-
-/**
- * Who counts as one: a user of this host, where the kernel names them, so that none can take the place of another; and
- * elsewhere addresses that one host can choose among at will: all of loopback, and an IPv6 network of 64 bits.
- */
-function neighbourhood({ address, uid, door }: Peer): string {
-  if (door === 'tcp' && uid !== undefined) return `uid ${uid}`
-  if (address.startsWith('127.') || address === '::1') return 'loopback'
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? [] : Array(8 - groups.length - rest.length).fill('0')
-  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }
 
 /** On the remote door the kernel is not asked: whoever it might name would be a proxy. */

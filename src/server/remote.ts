@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { addressOf, type Inherited } from '../linux/activation.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { Certificate, type CertificateFiles } from './certificate.ts'
-import { TrustedProxies } from './client-address.ts'
+import { AddressRanges } from '../auth/ranges.ts'
 import { openRemote } from './listeners.ts'
 import { type Place, parsePlace } from './place.ts'
 import type { Entrance } from './reception.ts'
@@ -66,7 +66,7 @@ export class RemoteDoor {
       values,
       place,
       certificate: files && new Certificate(files),
-      proxies: new TrustedProxies(values.trusted_proxies),
+      proxies: new AddressRanges(values.trusted_proxies),
       entrance: {
         door: 'remote',
         family: 'path' in place ? 'unix' : 'ip',
@@ -90,7 +90,7 @@ export class RemoteDoor {
     const changes = this.#remotes.map((remote, at) => {
       const next = values[at] ?? remote.values
       const files = this.#filesOf(next)
-      const proxies = new TrustedProxies(next.trusted_proxies)
+      const proxies = new AddressRanges(next.trusted_proxies)
       return { remote, proxies, certificate: files && remote.certificate?.prepare(files) }
     })
     return {
@@ -127,5 +127,5 @@ interface Remote {
   readonly place: Place
   readonly certificate: Certificate | undefined
   readonly entrance: Entrance
-  proxies: TrustedProxies
+  proxies: AddressRanges
 }

@@ -1,16 +1,28 @@
-import { decodeSignal } from '../auth/records.ts'
+import type { Admission } from '../auth/admission.ts'
+import { decodeSignal, type TokenRecord } from '../auth/records.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
+import { after } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Feed, Store } from '../store/store.ts'
 
 /** Timers hold no more than 2^31-1 ms: a longer one would fire at once. */
 const LONGEST_WAIT_MS = 60 * 60 * 1000
 
+export interface TetherParts {
+  readonly store: Store
+  readonly verifier: Verifier
+  readonly admission: Admission
+  readonly clock: Clock
+}
+
 interface Tether {
   readonly credential: string
   readonly tokenId: string
   readonly userId: string
-  readonly expires: number | null
+  /** When it may be over, by its end or by rest, as far as is known; null: not by time. */
+  look: number | null
+  /** Where the client is, which may not be where the token may be used from any more. */
+  readonly address: string
   /** Called once, when the token no longer verifies. */
   readonly onEnd: () => void
 }
@@ -18,28 +30,31 @@ interface Tether {
 /** Open connections and the tokens that opened them: when a token ends, whatever ended it, its connections are told. */
 export class Tethers implements Feed {
   readonly #verifier: Verifier
+  readonly #admission: Admission
   readonly #clock: Clock
   readonly #tethers = new Set<Tether>()
   #timer: NodeJS.Timeout | undefined
   #wakesAt = Number.POSITIVE_INFINITY
 
-  constructor(store: Store, verifier: Verifier, clock: Clock) {
+  constructor({ store, verifier, admission, clock }: TetherParts) {
     this.#verifier = verifier
+    this.#admission = admission
     this.#clock = clock
     store.subscribe(this)
   }
 
   /** Returns how to let go. */
-  tie(credential: string, { live: { record } }: Verified, onEnd: () => void): () => void {
+  tie(credential: string, { live: { record } }: Verified, address: string, onEnd: () => void): () => void {
     const tether: Tether = {
       credential,
       tokenId: record.id,
       userId: record.user,
-      expires: record.expires,
+      look: null,
+      address,
       onEnd,
     }
     this.#tethers.add(tether)
-    this.#wakeAt(record.expires)
+    this.#lookAgain(tether, record)
     return () => this.#tethers.delete(tether)
   }
 
@@ -58,7 +73,9 @@ export class Tethers implements Feed {
   async #examine(tether: Tether): Promise<void> {
     // A store that cannot be read proves nothing; each message is identified anew anyway.
     try {
-      if ((await this.#verifier.verify(tether.credential)) !== undefined) return
+      const verified = await this.#verifier.verify(tether.credential)
+      if (verified !== undefined && (await this.#admission.allows(verified.live.record, tether.address)))
+        return
     } catch {
       return
     }
@@ -66,12 +83,21 @@ export class Tethers implements Feed {
   }
 
   /** One timer for all: it wakes at the next expiry, and expiry itself is decided by comparison. */
-  #wakeAt(expires: number | null): void {
-    if (expires === null || expires >= this.#wakesAt) return
-    this.#wakesAt = expires
+  #wakeAt(look: number | null): void {
+    if (look === null || look >= this.#wakesAt) return
+    this.#wakesAt = look
     clearTimeout(this.#timer)
-    const wait = Math.max(0, expires - this.#clock.now())
+    const wait = Math.max(0, look - this.#clock.now())
     this.#timer = setTimeout(() => this.#wake(), Math.min(wait + 1, LONGEST_WAIT_MS)).unref()
+  }
+
+  /** A use since the last look moves the end by rest further on. */
+  #lookAgain(tether: Tether, record: TokenRecord): void {
+    void after(this.#admission.restsUntil(record), (rested) => {
+      const ends = [record.expires, rested].filter((end) => end !== null)
+      tether.look = ends.length === 0 ? null : Math.min(...ends)
+      this.#wakeAt(tether.look)
+    })
   }
 
   #wake(): void {
@@ -79,9 +105,9 @@ export class Tethers implements Feed {
     this.#wakesAt = Number.POSITIVE_INFINITY
     let next: number | null = null
     for (const tether of this.#tethers) {
-      if (tether.expires === null) continue
-      if (tether.expires <= now) void this.#examine(tether)
-      else if (next === null || tether.expires < next) next = tether.expires
+      if (tether.look === null) continue
+      if (tether.look <= now) void this.#examine(tether)
+      else if (next === null || tether.look < next) next = tether.look
     }
     this.#wakeAt(next)
   }

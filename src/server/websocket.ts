@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { Admission } from '../auth/admission.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
 import { asFailure } from '../protocol/failures.ts'
 import { Conversation } from './conversation.ts'
@@ -24,6 +25,7 @@ interface Parts {
   readonly exchange: Exchange
   readonly limits: Current<Limits>
   readonly verifier: Verifier
+  readonly admission: Admission
   readonly tethers: Tethers
   readonly log: Logger
 }
@@ -64,7 +66,9 @@ export class WebSocketDoor {
     const credential = bearerOf(origin.authorization)
     if (credential === undefined) return undefined
     const verified = await this.#parts.verifier.verify(credential)
-    if (verified !== undefined) return verified
+    // The upgrade itself is no use of the token; the calls on it are.
+    if (verified !== undefined && (await this.#parts.admission.allows(verified.live.record, origin.address)))
+      return verified
     throw invalidToken()
   }
 
@@ -75,7 +79,9 @@ export class WebSocketDoor {
     const credential = bearerOf(origin.authorization)
     const untie =
       verified && credential !== undefined
-        ? this.#parts.tethers.tie(credential, verified, () => session.end(TOKEN_ENDED, 'token ended'))
+        ? this.#parts.tethers.tie(credential, verified, origin.address, () =>
+            session.end(TOKEN_ENDED, 'token ended'),
+          )
         : () => {}
     ws.on('close', () => {
       untie()

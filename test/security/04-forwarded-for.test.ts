@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
 import WebSocket from 'ws'
-import { clientAddress, TrustedProxies } from '../../src/server/client-address.ts'
+import { AddressRanges } from '../../src/auth/ranges.ts'
+import { clientAddress } from '../../src/server/client-address.ts'
 import { type Daemon, startDaemon, temporaryDirectory } from '../support/daemon.ts'
 import { audit } from '../support/minting.ts'
 import { reload } from '../support/reload.ts'
@@ -147,7 +148,7 @@ describe('pitfall 4: a trusted proxy is believed about whoever is in front of it
 })
 
 describe('pitfall 4: nothing left of the first hop that is not trusted changes the outcome', () => {
-  const proxies = new TrustedProxies([PROXY, '10.0.0.0/8'])
+  const proxies = new AddressRanges([PROXY, '10.0.0.0/8'])
   const written = (address: string) =>
     fc.constantFrom(address, `${address}:4711`, `::ffff:${address}`, `[::ffff:${address}]:1`)
   const ours = fc.nat({ max: 0xffffff }).chain((n) => written(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`))

@@ -17,8 +17,19 @@ export interface Scope {
 /** A folder of the test's own, where no other test's daemon is; gone when the test ends. */
 export function temporaryDirectory(t: Scope): string {
   const directory = mkdtempSync(join(tmpdir(), 'postern-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }))
+  t.after(() => remove(directory))
   return directory
+}
+
+/** node:test cleans up in the order of registration: a daemon that still runs may write while its folder is taken away. */
+function remove(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true })
+  } catch {
+    process.once('exit', () =>
+      rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 }),
+    )
+  }
 }
 
 export interface Options {

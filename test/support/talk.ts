@@ -75,7 +75,7 @@ export function call(
 }
 
 /** Mints over the Unix socket. */
-export async function mint(daemon: Daemon, params: Record<string, unknown> = { ttl: 3600 }): Promise<string> {
+export async function mint(daemon: Daemon, params: Record<string, unknown> = { ttl: 0 }): Promise<string> {
   const { json } = await call(daemon, 'Auth.CreateApiToken', params)
   if (typeof json.result !== 'string') throw new Error(JSON.stringify(json))
   return json.result
