@@ -33,9 +33,13 @@ export function actorInWords(by: Actor): string {
   }
 }
 
+/** What somebody should look into, though nobody has asked for it. */
+const WARNINGS: ReadonlySet<AuditEvent['event']> = new Set(['token.ending', 'token.late_use'])
+
 /** What the daemon does by itself is of less interest than what it was asked for. */
 export function announce(event: AuditEvent, log: Logger): void {
-  if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
+  if (WARNINGS.has(event.event)) log.warn(event, inSentence(event))
+  else if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
   else log.info(event, inSentence(event))
 }
 

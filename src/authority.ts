@@ -1,13 +1,17 @@
 import type { Logger } from 'pino'
 import { announce } from './announcement.ts'
-import { Admission } from './auth/admission.ts'
+import { Admission, type UsePolicy } from './auth/admission.ts'
 import { AuditKey } from './auth/audit-chain.ts'
 import { AuditLog } from './auth/audit-log.ts'
 import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
 import { Backups } from './auth/backups.ts'
+import { Endings } from './auth/endings.ts'
+import { Explainer } from './auth/explanation.ts'
 import { Inspection } from './auth/inspection.ts'
 import { LastAccess } from './auth/last-access.ts'
+import { LateUses } from './auth/late-uses.ts'
 import { Ledger } from './auth/ledger.ts'
+import { MassRevocation } from './auth/mass-revocation.ts'
 import { Pepper } from './auth/secret.ts'
 import { TokenGet } from './auth/token-get.ts'
 import { TokenObjects } from './auth/token-objects.ts'
@@ -15,6 +19,7 @@ import { Tokens } from './auth/tokens.ts'
 import { UserObjects } from './auth/user-objects.ts'
 import { Users } from './auth/users.ts'
 import { Verifier } from './auth/verifier.ts'
+import { Watches } from './auth/watches.ts'
 import { WishRefusals } from './auth/wish-refusals.ts'
 import type { Clock, TimeSource } from './store/clock.ts'
 import type { StateDirectory } from './store/directory.ts'
@@ -31,9 +36,14 @@ export interface Authority {
   readonly admission: Admission
   readonly tokens: Tokens
   readonly wishRefusals: WishRefusals
+  readonly lateUses: LateUses
   readonly tokenObjects: TokenObjects
   readonly tokenGet: TokenGet
   readonly userObjects: UserObjects
+  readonly massRevocation: MassRevocation
+  readonly explainer: Explainer
+  readonly watches: Watches
+  readonly endings: Endings
   readonly audit: AuditLog
   readonly auditor: Auditor
   readonly backups: Backups
@@ -41,17 +51,24 @@ export interface Authority {
   inspect(): { readonly inspection: Inspection; close(): Promise<void> }
 }
 
-/** `cacheSize`: verified tokens kept in memory. */
+export interface AuthorityOptions {
+  /** Verified tokens kept in memory. */
+  readonly cacheSize: number
+  readonly log: Logger
+  readonly time: TimeSource
+  readonly policy: () => UsePolicy
+}
+
 export async function openAuthority(
   { store, pepper: key }: StateDirectory,
-  { cacheSize, log, time }: { cacheSize: number; log: Logger; time: TimeSource },
+  { cacheSize, log, time, policy }: AuthorityOptions,
 ): Promise<Authority> {
   const pepper = new Pepper(key)
   const clock = await openClock(store, log, time)
   const ledger = new Ledger(store, clock, (event) => announce(event, log))
   const users = await Users.open(store, ledger)
   const lastAccess = new LastAccess(store, ledger, clock)
-  const admission = new Admission({ store, ledger, clock, lastAccess })
+  const admission = new Admission({ store, ledger, clock, lastAccess, policy })
   const tokens = new Tokens({ store, ledger, clock, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens, admission })
   const audit = new AuditLog(store)
@@ -65,8 +82,13 @@ export async function openAuthority(
     admission,
     tokens,
     wishRefusals: new WishRefusals(ledger, clock),
+    lateUses: new LateUses(ledger, clock, log),
     tokenObjects,
-    tokenGet: new TokenGet({ store, pepper, lastAccess, users }),
+    massRevocation: new MassRevocation(store, tokens),
+    explainer: new Explainer({ store, pepper, clock, users, admission }),
+    watches: new Watches(audit, ledger),
+    endings: new Endings({ store, ledger, clock, lastAccess, admission }),
+    tokenGet: new TokenGet({ store, pepper, clock, lastAccess, users }),
     userObjects: new UserObjects({ store, ledger, users, tokens: tokenObjects }),
     audit,
     auditor: new Auditor({ ledger, log: audit, clock, key: auditKey }),

@@ -1,16 +1,21 @@
 import type { Logger } from 'pino'
 import type { Auditor } from './auth/auditor.ts'
+import type { Endings } from './auth/endings.ts'
 import type { LastAccess } from './auth/last-access.ts'
 import type { Ledger } from './auth/ledger.ts'
 import { DAEMON } from './auth/records.ts'
 import { Sweeper } from './auth/sweeper.ts'
 import type { UserObjects } from './auth/user-objects.ts'
 import type { Config } from './config.ts'
+import { EndingAnnouncer, Notifications } from './notification.ts'
 import type { RefusalLog } from './server/refusal-log.ts'
 import type { Clock } from './store/clock.ts'
 import type { Store } from './store/store.ts'
 
 const EVERY_MS = 60_000
+/** How late it may be told that a token has ended, or will. */
+const ENDINGS_EVERY_MS = 1_000
+const RESTED_EVERY_MS = 5_000
 
 export interface ChoreParts {
   readonly store: Store
@@ -21,6 +26,7 @@ export interface ChoreParts {
   readonly auditor: Auditor
   readonly refusals: RefusalLog
   readonly log: Logger
+  readonly endings: Endings
   readonly config: () => Config
 }
 
@@ -29,7 +35,9 @@ export interface ChoreParts {
  * summing up refusals. A chore that fails is tried again.
  */
 export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
-  const { store, ledger, clock, lastAccess, userObjects, auditor, refusals, log, config } = parts
+  const { store, ledger, clock, lastAccess, userObjects, auditor, refusals, endings, log, config } = parts
+  const notifications = new Notifications(log)
+  const announcer = new EndingAnnouncer(endings, notifications)
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
   let running: Promise<unknown> = Promise.resolve()
@@ -46,8 +54,13 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
     const { retain } = config().audit
     if (retain > 0) await auditor.cut(retain, stopping.signal)
   })
+  const expired = chore('expired tokens', () => endings.tellExpired())
+  const rested = chore('rested tokens', () => endings.tellRested())
+  const ending = chore('ending tokens', () => announcer.look(config().notify))
   const timers = [setInterval(flush, config().tokens.last_access_flush)]
   for (const work of [sweep, mark, sumUp, audit]) timers.push(setInterval(work, EVERY_MS))
+  for (const work of [expired, ending]) timers.push(setInterval(work, ENDINGS_EVERY_MS))
+  timers.push(setInterval(rested, RESTED_EVERY_MS))
   for (const timer of timers) timer.unref()
   chore('tidy', () => userObjects.tidyDeleted())()
   sweep() // what ended while nobody was running
@@ -60,6 +73,7 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
       sumUp()
       chore('audit', () => auditor.sign({ now: true }))()
       await running
+      await notifications.stop()
     },
   }
 }

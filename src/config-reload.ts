@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Config, deepFreeze } from './config.ts'
 import { type RemoteValues, SCHEMA } from './config-schema.ts'
+import { TABLE_NAMES } from './config-tables.ts'
 import type { Reloaded } from './methods/method.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { Failure } from './protocol/failures.ts'
@@ -27,9 +28,9 @@ export function reloadConfig(before: Config, after: Config): Reload {
       if (reloads) Object.assign(merged[section] as object, { [key]: value })
     }
   }
-  for (const table of ['operators', 'remote'] as const) {
+  for (const table of TABLE_NAMES) {
     if (isDeepStrictEqual(before[table], after[table])) continue
-    const reloads = table === 'operators' || isDeepStrictEqual(doorsOf(before.remote), doorsOf(after.remote))
+    const reloads = table !== 'remote' || isDeepStrictEqual(doorsOf(before.remote), doorsOf(after.remote))
     ;(reloads ? changed.reloaded : changed.needRestart).push(table)
     if (reloads) Object.assign(merged, { [table]: after[table] })
   }

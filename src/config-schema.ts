@@ -1,5 +1,5 @@
-import { isScope, MOST_SCOPES } from './auth/scopes.ts'
 import { AddressRanges } from './auth/ranges.ts'
+import { isScope, MOST_SCOPES } from './auth/scopes.ts'
 import { parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
@@ -31,9 +31,15 @@ export const SCHEMA = {
     retain_expired: settings.duration(7 * 86_400_000, reloads),
     last_access_flush: settings.timeLimit(5_000),
     cache: settings.count(100_000),
+    warn_before: settings.duration(3 * 86_400_000, reloads),
   },
   audit: {
     retain: settings.duration(0, reloads),
+  },
+  rate: {
+    per_token: settings.rate(Number.POSITIVE_INFINITY, reloads),
+    burst: settings.count(200, reloads),
+    failures_per_address: settings.rate(10, reloads),
   },
   zabbix: {
     anonymous_methods: settings.names(['apiinfo.version', 'user.checkAuthentication'], reloads),
@@ -73,6 +79,20 @@ export const OPERATOR_KEYS = {
   scopes: scopes(['*']),
 }
 
+const command = settings.kind<readonly string[]>('a list: a program and its arguments', (value) =>
+  Array.isArray(value) &&
+  value.every((word) => typeof word === 'string' && !word.includes('\0')) &&
+  value[0] !== ''
+    ? value
+    : undefined,
+)
+
+/** The keys of a `[[notify]]`. */
+export const NOTIFY_KEYS = {
+  before: settings.optionalTimeLimit(undefined),
+  command: command([]),
+}
+
 /** The keys of a `[[remote]]`. */
 export const REMOTE_KEYS = {
   listen: place(''),
@@ -84,6 +104,7 @@ export const REMOTE_KEYS = {
 }
 
 export type OperatorValues = settings.RowOf<typeof OPERATOR_KEYS>
+export type NotifyValues = settings.RowOf<typeof NOTIFY_KEYS>
 export type RemoteValues = settings.RowOf<typeof REMOTE_KEYS>
 
 export type Values = settings.ValuesOf<typeof SCHEMA>

@@ -1,15 +1,28 @@
-import { OPERATOR_KEYS, type OperatorValues, REMOTE_KEYS, type RemoteValues } from './config-schema.ts'
+import {
+  NOTIFY_KEYS,
+  type NotifyValues,
+  OPERATOR_KEYS,
+  type OperatorValues,
+  REMOTE_KEYS,
+  type RemoteValues,
+} from './config-schema.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { isOfThisHost, parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
-/** What the configuration has several of: `[[operators]]` and `[[remote]]`, in the order of the file. */
+/** Before the end of a token, so many milliseconds, an event is logged and a command, if there is one, is run. */
+export interface Notify extends NotifyValues {
+  readonly before: number
+}
+
+/** What the configuration has several of: `[[operators]]`, `[[remote]]` and `[[notify]]`, in the order of the file. */
 export interface Tables {
   readonly operators: readonly OperatorValues[]
   readonly remote: readonly RemoteValues[]
+  readonly notify: readonly Notify[]
 }
 
-export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote']
+export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote', 'notify']
 
 /** Only the file has tables. Throws Complaint, which names the table by its number and the key. */
 export function readTables(content: Readonly<Record<string, unknown>>, file: string): Tables {
@@ -28,7 +41,13 @@ export function readTables(content: Readonly<Record<string, unknown>>, file: str
   const places = remote.map(({ listen }) => listen)
   const twice = places.find((place, at) => places.indexOf(place) !== at)
   if (twice !== undefined) throw new Complaint(`${file}: two [[remote]] listen on ${twice}`)
-  return { operators, remote }
+  const notify = rows(content, 'notify', file).map((row, at) => {
+    const where = `${file}: notify[${at}]`
+    return withSpan(readRow<NotifyValues>(row, NOTIFY_KEYS, where), where)
+  })
+  const span = notify.find(({ before }, at) => notify.findIndex((other) => other.before === before) !== at)
+  if (span !== undefined) throw new Complaint(`${file}: two [[notify]] have the same before`)
+  return { operators, remote, notify }
 }
 
 function rows(content: Readonly<Record<string, unknown>>, name: keyof Tables, file: string): object[] {
@@ -59,6 +78,11 @@ function refuseUnclearOperator({ user, uid, group, gid }: OperatorValues, where:
   const about = [user, uid, group, gid].filter((value) => value !== undefined)
   if (about.length === 1) return
   throw new Complaint(`${where}: whom is it about?`, 'name exactly one of user, uid, group and gid')
+}
+
+function withSpan({ before, command }: NotifyValues, where: string): Notify {
+  if (before !== undefined) return { before, command }
+  throw new Complaint(`${where}: how long before the end of a token?`, 'write before = "3d", say')
 }
 
 /** Tokens over the network without TLS would be everybody's. */

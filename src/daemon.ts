@@ -1,17 +1,20 @@
 import type { Logger } from 'pino'
 import { actorOf } from './auth/actor.ts'
+import type { TokenCaller } from './auth/caller.ts'
 import { Operators } from './auth/operators.ts'
 import { type Actor, DAEMON } from './auth/records.ts'
-import { openAuthority } from './authority.ts'
+import { type Authority, openAuthority } from './authority.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
 import { recordConfig } from './config-audit.ts'
+import { failureRateOf, usePolicyOf } from './config-policy.ts'
 import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
 import type { DaemonFacts, Reloaded, Services } from './methods/method.ts'
 import { Complaint } from './protocol/complaint.ts'
+import { CredentialFailures } from './server/credential-failures.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
 import { Exchange } from './server/exchange.ts'
@@ -75,9 +78,11 @@ async function openDoors(
   let config = initial
   let operators = operatorsOf(config)
   const { store } = directory
-  const authority = await openAuthority(directory, { cacheSize: config.tokens.cache, log, time })
-  const { clock, ledger, users, tokens, verifier, backups } = authority
-  const tethers = new Tethers({ store, verifier, admission: authority.admission, clock })
+  let policy = usePolicyOf(config)
+  const { cache: cacheSize } = config.tokens
+  const authority = await openAuthority(directory, { cacheSize, log, time, policy: () => policy })
+  const { clock, ledger, users, tokens, backups } = authority
+  const tethers = new Tethers({ ...authority, store })
   const refusals = new RefusalLog(log)
   const started = performance.now()
   const facts: DaemonFacts = {
@@ -86,11 +91,13 @@ async function openDoors(
     uptime: () => Math.floor(performance.now() - started) / 1000,
     writable: () => store.writable,
     connections: () => doors.connections,
+    endedConnections: () => tethers.ended,
+    tie: (caller) => tieConversation(tethers, caller),
     vouching: () => vouching(config),
     resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
     reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
   }
-  const services: Services = { ...authority, methods: METHODS, daemon: facts }
+  const services = { ...authority, methods: METHODS, daemon: facts }
   const doors = new Doors({
     ...callParts(services, { operators: () => operators, config: () => config, refusals, log }),
     tethers,
@@ -135,6 +142,7 @@ async function openDoors(
     certificates.apply()
     config = merged
     operators = nextOperators
+    policy = usePolicyOf(config)
     log.info({ event: 'reload', ...changes }, 'configuration reloaded')
     return changes
   }
@@ -168,9 +176,15 @@ function operatorsOf({ operators, listen }: Config): Operators {
   return new Operators(operators, listen.loopback_mint)
 }
 
+function tieConversation(tethers: Tethers, { live, user, address, outlet }: TokenCaller): void {
+  if (outlet === undefined) return
+  const untie = tethers.tie({ live, user }, address, (reason) => outlet.end(reason))
+  outlet.onClose(untie)
+}
+
 /** What a call goes through, from its text to its answer. */
 function callParts(
-  services: Services,
+  services: Services & Authority,
   {
     operators,
     config,
@@ -183,15 +197,16 @@ function callParts(
     log: Logger
   },
 ) {
-  const { verifier, lastAccess, admission } = services
-  const identification = new Identification({ verifier, lastAccess, admission, operators, refusals })
+  const { verifier } = services
+  const failures = new CredentialFailures(() => failureRateOf(config()))
+  const warnBefore = () => config().tokens.warn_before
+  const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
   const dispatcher = new Dispatcher(services, identification, log)
   const limits = () => config().limits
   const anonymous = () => config().zabbix.anonymous_methods
   return {
     limits,
-    verifier,
-    admission,
+    identification,
     exchange: new Exchange(dispatcher, limits),
     zabbix: new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous }),
   }

@@ -1,5 +1,5 @@
 import { Complaint } from './protocol/complaint.ts'
-import { parseDuration, parseSize } from './units.ts'
+import { parseDuration, parseRate, parseSize } from './units.ts'
 
 /** One key of the configuration: how its text or TOML value is read, and what holds where nobody says anything. */
 export interface Setting<T> {
@@ -38,6 +38,10 @@ export const timeLimit = kind<number>('a duration above 0 ("500ms", "10s", "2h")
 )
 export const size = kind<number>('a size above 0 ("16KiB", "1MiB")', (value) =>
   typeof value === 'string' ? positive(parseSize(value)) : undefined,
+)
+/** A second; `none` for no limit. */
+export const rate = kind<number>('a rate ("100/s", "600/m"), or "none"', (value) =>
+  typeof value !== 'string' ? undefined : value === 'none' ? Number.POSITIVE_INFINITY : parseRate(value),
 )
 export const path = kind<string>('a path', (value) =>
   typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined,

@@ -19,6 +19,12 @@ export function parseSize(text: string): number | undefined {
   return parse(text, /^(\d{1,9})(B|KiB|MiB|GiB)$/, BYTES)
 }
 
+/** `100/s 600/m 10/h` → how many a second; undefined for anything else. */
+export function parseRate(text: string): number | undefined {
+  const [, count, unit = ''] = /^([1-9]\d{0,8})\/(s|m|h)$/.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) / ((MILLISECONDS[unit] as number) / 1000)
+}
+
 function parse(text: string, shape: RegExp, units: Readonly<Record<string, number>>): number | undefined {
   const [, count, unit] = shape.exec(text) ?? []
   const factor = unit === undefined ? undefined : units[unit]

@@ -4,54 +4,73 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { Buckets } from './buckets.ts'
 import type { LastAccess } from './last-access.ts'
-import type { Ledger } from './ledger.ts'
-import type { TokenLimits } from './limits.ts'
+import { describeToken, type Ledger } from './ledger.ts'
+import { narrower, type Rate, type TokenLimits } from './limits.ts'
 import { AddressRanges } from './ranges.ts'
-import { type TokenRecord, tokenKey, tokenSignal, usesKey } from './records.ts'
+import { DAEMON, type TokenRecord, tokenKey, tokenSignal, usesKey } from './records.ts'
+import type { Obstacle } from './standing.ts'
 import type { Live } from './verifier.ts'
+
+/** What the configuration says about the use of every token. */
+export interface UsePolicy {
+  readonly rate: Rate | undefined
+  /** Milliseconds between two writes of last access. */
+  readonly flush: number
+}
 
 interface Parts {
   readonly store: Store
   readonly ledger: Ledger
   readonly clock: Clock
   readonly lastAccess: LastAccess
+  readonly policy: () => UsePolicy
 }
 
-/** Whether a live token may be used now and from here. What it says about a token that is over is said to nobody else. */
+/** After a crash last access is older than it was by as much as a write of it is due: that must not kill a token in use. */
+const LEAST_IDLE_FLUSHES = 10
+
+/** Whether a token that has nothing else against it may be used now and from here, and the count of its uses. */
 export class Admission {
   readonly #parts: Parts
-  readonly #buckets: Buckets
+  readonly #buckets = new Buckets()
   /** Uses under way, one after the other for each token. */
   readonly #uses = new Map<string, Promise<unknown>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#buckets = new Buckets(parts.clock)
   }
 
   /** One use of it: false, as for any token that is not valid. Throws `limited`, `unavailable`. */
   use(live: Live, address: string): Maybe<boolean> {
-    const { limits, id } = live.record
-    if (limits === undefined) return true
-    return after(this.allows(live.record, address), (allowed) => {
-      if (!allowed) return false
-      if (limits.rate !== undefined) this.#slow(id, limits.rate)
-      return limits.maxUses === undefined ? true : this.#count(live, limits.maxUses)
+    const { limits } = live.record
+    const { rate } = this.#parts.policy()
+    if (limits === undefined && rate === undefined) return true
+    return after(this.obstacle(live.record, address), (obstacle) => {
+      if (obstacle !== undefined) return false
+      this.#slow(live.record.id, narrower(limits?.rate, rate))
+      return limits?.maxUses === undefined ? true : this.#count(live, limits.maxUses)
     })
   }
 
-  /** The same without using it: for what only asks, and for connections that stay open. */
-  allows(record: TokenRecord, address: string): Maybe<boolean> {
+  /** What its bounds have against it, without using it: for what only asks, and for connections that stay open. */
+  obstacle(record: TokenRecord, address: string): Maybe<Obstacle | undefined> {
     const { id, limits } = record
-    if (limits === undefined) return true
+    if (limits === undefined) return undefined
     const { notBefore, allowedIps, maxUses } = limits
     const now = this.#parts.clock.now()
-    if (notBefore !== undefined && now < notBefore) return false
-    if (allowedIps !== undefined && !rangesOf(limits).includes(address)) return false
+    if (notBefore !== undefined && now < notBefore) return 'not_before'
+    if (allowedIps !== undefined && !rangesOf(limits).includes(address)) return 'allowed_ips'
     return after(this.restsUntil(record), (end) => {
-      if (end !== null && now >= end) return false
-      return maxUses === undefined ? true : after(this.remaining(id, maxUses), (left) => left > 0)
+      if (end !== null && now >= end) return 'idle_ttl'
+      if (maxUses === undefined) return undefined
+      return after(this.remaining(id, maxUses), (left) => (left > 0 ? undefined : 'max_uses'))
     })
+  }
+
+  /** Seconds until it may be called again, where its rate is exhausted. Takes nothing of it. */
+  wait({ id, limits }: TokenRecord): number | undefined {
+    const rate = narrower(limits?.rate, this.#parts.policy().rate)
+    return rate && this.#buckets.wait(id, rate)
   }
 
   /** When it dies of rest, unless it is used before; null: it may rest. Milliseconds since 1970. */
@@ -61,20 +80,30 @@ export class Admission {
     return after(this.#parts.lastAccess.read(id), (used) => Math.max(used ?? 0, renewed) + idleTtl)
   }
 
-  #slow(id: string, rate: NonNullable<TokenLimits['rate']>): void {
-    const wait = this.#buckets.take(id, rate)
-    if (wait === undefined) return
+  /** How many uses are left of so many. */
+  remaining(id: string, maxUses: number): Maybe<number> {
+    return after(this.#parts.store.get(usesKey(id)), (entry) => maxUses - Number(entry?.value ?? 0))
+  }
+
+  /** The same of a token, with no bound where it has none. */
+  async remainingOf({ id, limits }: TokenRecord): Promise<number | undefined> {
+    return limits?.maxUses === undefined ? undefined : this.remaining(id, limits.maxUses)
+  }
+
+  /** Throws `invalid_params` for an idle_ttl so short that a crash could end a token that is in use. */
+  refuseShortIdle(limits: TokenLimits | undefined): void {
+    const least = LEAST_IDLE_FLUSHES * this.#parts.policy().flush
+    if (limits?.idleTtl === undefined || limits.idleTtl >= least) return
     throw new Failure(
-      'limited',
-      `This token may make ${rate.perSecond} calls a second: try again in ${wait} s.`,
-      {
-        headers: { 'Retry-After': String(wait) },
-      },
+      'invalid_params',
+      `Invalid parameter "idle_ttl": at least ${Math.ceil(least / 1000)} seconds, ten times tokens.last_access_flush.`,
     )
   }
 
-  remaining(id: string, maxUses: number): Maybe<number> {
-    return after(this.#parts.store.get(usesKey(id)), (entry) => maxUses - Number(entry?.value ?? 0))
+  #slow(id: string, rate: Rate | undefined): void {
+    const wait = rate && this.#buckets.take(id, rate)
+    if (wait === undefined) return
+    throw tooMany(`This token may make ${rate?.perSecond} calls a second: try again in ${wait} s.`, wait)
   }
 
   /** One after the other: side by side they would only overtake each other at the same record. */
@@ -103,10 +132,17 @@ export class Admission {
         { key: usesKey(record.id), expect: uses?.version ?? 0, write: String(used + 1) },
       ]
       // The last use ends what is open; its own call is under way already.
-      const signals = used + 1 === maxUses ? [tokenSignal(record)] : []
-      return (await ledger.commit({ steps, audit: [], signals })) ? true : undefined
+      const isLast = used + 1 === maxUses
+      const audit = isLast ? [describeToken('token.use_up', DAEMON, record, { uses: maxUses })] : []
+      const signals = isLast ? [tokenSignal(record)] : []
+      return (await ledger.commit({ steps, audit, signals })) ? true : undefined
     })
   }
+}
+
+/** RFC 6585 section 4. `wait`: seconds. */
+export function tooMany(reason: string, wait: number): Failure {
+  return new Failure('limited', reason, { headers: { 'Retry-After': String(wait) } })
 }
 
 const ranges = new WeakMap<TokenLimits, AddressRanges>()

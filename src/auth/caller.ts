@@ -1,4 +1,5 @@
 import type { TokenRecord, UserRecord, UserType } from './records.ts'
+import type { Live } from './verifier.ts'
 
 /** How much each type of user may do; a row's `access` is compared with it. */
 export const RANK: Readonly<Record<UserType, number>> = { user: 1, admin: 2, superadmin: 3 }
@@ -41,8 +42,21 @@ export interface TokenCaller {
   readonly kind: 'token'
   /** Where the client is: behind a trusted proxy not the connection's other end. */
   readonly address: string
+  readonly live: Live
+  /** The record of `live`. */
   readonly token: TokenRecord
   readonly user: UserRecord
+  /** The conversation that the call came over, where it can be told more than its answer. */
+  readonly outlet?: Outlet | undefined
+}
+
+/** A connection that stays open, and takes messages of its own accord. */
+export interface Outlet {
+  /** Resolves when there is room for more; false: it is over. */
+  send(text: string): Promise<boolean>
+  /** Ends it, and says why. */
+  end(reason: string): void
+  onClose(listener: () => void): void
 }
 
 /** Somebody without a credential, where the configuration lets Zabbix's two harmless methods be asked so. */

@@ -2,7 +2,7 @@ import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
 import { DamagedRecord } from '../store/record.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
-import type { Actor } from './records.ts'
+import type { Actor, TokenRecord } from './records.ts'
 
 /** How often a decision that somebody overtook is made anew before the caller is told to try later. */
 const ATTEMPTS = 256
@@ -10,7 +10,8 @@ const ATTEMPTS = 256
 /** What happened, for the audit log. Ids and names only; never a secret. */
 export interface AuditEvent {
   readonly event:
-    | `token.${'mint' | 'create' | 'generate' | 'update' | 'revoke' | 'delete' | 'sweep'}`
+    | `token.${'mint' | 'create' | 'generate' | 'rotate' | 'update' | 'revoke' | 'delete' | 'sweep'}`
+    | `token.${'expire' | 'rest' | 'use_up' | 'ending' | 'late_use'}`
     | `user.${'create' | 'update' | 'delete'}`
     | 'token.refuse'
     | 'config.change'
@@ -34,6 +35,7 @@ export class Ledger {
   readonly #store: Store
   readonly #clock: Clock
   readonly #announce: (event: AuditEvent) => void
+  readonly #listeners = new Set<() => void>()
 
   /** `announce` is told of everything that was done, for the log; the record of it is in the store. */
   constructor(store: Store, clock: Clock, announce: (event: AuditEvent) => void = () => {}) {
@@ -51,7 +53,14 @@ export class Ledger {
       ...(signals !== undefined && { signals }),
     })
     if (committed) for (const event of audit) this.#announce(event)
+    if (committed && audit.length > 0) for (const listener of this.#listeners) listener()
     return committed
+  }
+
+  /** `listener` is called whenever there are new lines in the audit log. Returns how to end that. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */
@@ -84,6 +93,15 @@ export class Ledger {
       throw storeFailure(error)
     }
   }
+}
+
+export function describeToken(
+  event: AuditEvent['event'],
+  by: Actor,
+  { id, name, user }: TokenRecord,
+  more: object = {},
+): AuditEvent {
+  return { event, by, token: id, name, user, ...more }
 }
 
 /** A store's error as a failure that a caller may see. */

@@ -20,6 +20,12 @@ export interface Rate {
   readonly burst: number
 }
 
+/** What holds where there are two rates. */
+export function narrower(one: Rate | undefined, other: Rate | undefined): Rate | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return { perSecond: Math.min(one.perSecond, other.perSecond), burst: Math.min(one.burst, other.burst) }
+}
+
 /** What of a token another one may have to stay within. */
 export interface Rights {
   readonly scopes: readonly string[]

@@ -15,7 +15,8 @@ export function isToken(text: string): boolean {
     [expiresAt, created].every((one) => typeof one === 'number') &&
     [hashes, scopes].every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string')) &&
     (revoked === null || typeof revoked === 'object') &&
-    (token.limits === undefined || isLimits(token.limits))
+    (token.limits === undefined || isLimits(token.limits)) &&
+    (token.retiring === undefined || isRetiring(token.retiring))
   )
 }
 
@@ -41,6 +42,11 @@ function isLimits(limits: unknown): boolean {
     (allowedIps === undefined || (Array.isArray(allowedIps) && allowedIps.every(isRange))) &&
     (rate === undefined || isRate(rate))
   )
+}
+
+function isRetiring(retiring: unknown): boolean {
+  const { hash, until } = (retiring ?? {}) as Record<string, unknown>
+  return typeof hash === 'string' && typeof until === 'number'
 }
 
 function isRange(text: unknown): boolean {

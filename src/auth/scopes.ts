@@ -18,7 +18,12 @@ export function isScope(value: unknown): value is string {
 
 /** Whether a method may be called. */
 export function allows(scopes: readonly string[], method: string): boolean {
-  return scopes.some((scope) => includes(scope, method))
+  return scopeFor(scopes, method) !== undefined
+}
+
+/** The scope that lets a method be called, or undefined. */
+export function scopeFor(scopes: readonly string[], method: string): string | undefined {
+  return scopes.find((scope) => includes(scope, method))
 }
 
 /** Whether everything that `inner` allows is allowed by `outer`: a child never exceeds its parent (pitfall 24). */

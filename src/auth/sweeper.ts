@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
 import { type Entry, orderedNumber, type Store } from '../store/store.ts'
-import type { Ledger } from './ledger.ts'
+import { describeToken, type Ledger } from './ledger.ts'
 import { DAEMON, sweptFrom } from './records.ts'
 import { erasure, parseToken } from './token-steps.ts'
 
@@ -45,8 +45,7 @@ export class Sweeper {
     if (entry === undefined || sweptFrom(parseToken(entry)) !== Number(end)) {
       return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }
-    const { id: token, name } = parseToken(entry)
-    const audit = { event: 'token.sweep', by: DAEMON, token, name } as const
-    return this.#ledger.commit({ steps: erasure(entry), audit: [audit] })
+    const audit = [describeToken('token.sweep', DAEMON, parseToken(entry))]
+    return this.#ledger.commit({ steps: erasure(entry), audit })
   }
 }

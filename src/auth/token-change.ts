@@ -1,6 +1,5 @@
 import { Failure } from '../protocol/failures.ts'
-import type { TokenCaller } from './caller.ts'
-import { excess, type LimitParams, limitsFrom } from './limits.ts'
+import { excess, type LimitParams, limitsFrom, type Rights } from './limits.ts'
 import type { TokenRecord } from './records.ts'
 
 /** Members of token.create. `expires_at`: Unix seconds, 0 for never; `status`: 0 enabled, 1 disabled. */
@@ -21,15 +20,27 @@ export interface TokenChange extends LimitParams {
   expires_at?: number
 }
 
-/** A token makes, widens and renews only what its own rights contain (pitfall 24). */
-export function refuseExcess(
-  record: TokenRecord,
-  { token }: TokenCaller,
-  remaining: number | undefined,
-): void {
-  const what = excess(token, remaining, record)
+/** A token, and the uses that it has left (undefined: no bound). */
+export interface Holder {
+  readonly record: TokenRecord
+  readonly remaining: number | undefined
+}
+
+/** A token makes, widens and renews only what its own rights contain (pitfall 24). Throws `forbidden`. */
+export function refuseExcess(child: Rights, by: Holder): void {
+  const what = excess(by.record, by.remaining, child)
   if (what === undefined) return
-  throw new Failure('forbidden', `The ${what} would be more than that of the token that makes this call.`)
+  const advice = 'ask for less, or call with a token that may do more'
+  throw new Failure(
+    'forbidden',
+    `Its ${what} would exceed that of the token that makes this call: ${advice}.`,
+  )
+}
+
+/** What somebody gains who gets hold of a token's secret. */
+export function gains({ record, remaining }: Holder): Rights {
+  if (remaining === undefined) return record
+  return { ...record, limits: { ...record.limits, maxUses: remaining } }
 }
 
 /** Whether a change gives a token anything that it did not have. */
@@ -38,7 +49,8 @@ export function widens(before: TokenRecord, after: TokenRecord): boolean {
   return enables || excess(before, before.limits?.maxUses, after) !== undefined
 }
 
-export function apply(record: TokenRecord, change: TokenChange): TokenRecord {
+/** `by`: the token that makes the change. */
+export function apply(record: TokenRecord, change: TokenChange, by: TokenRecord): TokenRecord {
   const { name, description, status, expires_at, scopes, metadata } = change
   const { limits: before, metadata: old, ...rest } = record
   const limits = limitsFrom(change, before)
@@ -49,22 +61,29 @@ export function apply(record: TokenRecord, change: TokenChange): TokenRecord {
     description: description ?? record.description,
     status: status === undefined ? record.status : statusOf(status),
     scopes: scopes ?? record.scopes,
-    ...(expires_at !== undefined && expiryOf(expires_at)),
+    ...(expires_at !== undefined && endAt(expires_at, record, by)),
     ...(limits !== undefined && { limits }),
     ...(kept && { metadata: kept }),
   }
 }
 
+type End = Pick<TokenRecord, 'expires' | 'expiresAt'>
+
+/**
+ * The end that a call asks for: a token is accepted until its second of expiry is over; 0 is never. The end of a token
+ * with a `ttl` lies within its second: whoever asks for the same second gets the same end, not a later one.
+ */
+export function endAt(expiresAt: number, ...others: readonly TokenRecord[]): End {
+  if (expiresAt === 0) return { expiresAt, expires: null }
+  const same = others.find((other) => other.expiresAt === expiresAt)
+  return { expiresAt, expires: same?.expires ?? (expiresAt + 1) * 1000 }
+}
+
 /** The end of the token that makes another. */
-export function endOf({ expires, expiresAt }: TokenRecord): Pick<TokenRecord, 'expires' | 'expiresAt'> {
+export function endOf({ expires, expiresAt }: TokenRecord): End {
   return { expires, expiresAt }
 }
 
 export function statusOf(status: number): TokenRecord['status'] {
   return status === 0 ? 'enabled' : 'disabled'
-}
-
-/** A token is accepted until its second of expiry is over; 0 is never. */
-export function expiryOf(expiresAt: number): Pick<TokenRecord, 'expires' | 'expiresAt'> {
-  return { expiresAt, expires: expiresAt === 0 ? null : (expiresAt + 1) * 1000 }
 }

@@ -1,10 +1,11 @@
+import type { Clock } from '../store/clock.ts'
 import type { Entry, Reader, Store } from '../store/store.ts'
 import { prefixed } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import type { LastAccess } from './last-access.ts'
 import { dependsOn, present, select } from './query.ts'
 import { type Fields, type Query, type QueryParams, toQuery } from './query-params.ts'
-import { expiryPlace, secretKey, type TokenRecord, tokenKey } from './records.ts'
+import { expiryPlace, secretKey, type TokenRecord, tokenKey, usesKey } from './records.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
 import { parseToken } from './token-steps.ts'
 import type { Users } from './users.ts'
@@ -22,6 +23,8 @@ export interface TokenQueryParams extends QueryParams {
 export interface TokenRow {
   readonly token: TokenRecord
   lastAccess: number
+  /** Where they are counted. */
+  uses: number | null
 }
 
 /** Token objects as Zabbix has them, all values as strings, and after them what is ours. */
@@ -58,6 +61,7 @@ export function tokenFields(users: Pick<Users, 'find'>): Fields<TokenRow> {
     },
     scopes: { kind: 'text', named: true, read: ({ token }) => token.scopes },
     max_uses: { kind: 'text', named: true, read: ({ token }) => token.limits?.maxUses ?? null },
+    uses: { kind: 'text', named: true, read: ({ uses }) => uses },
     idle_ttl: { kind: 'text', named: true, read: ({ token }) => seconds(token.limits?.idleTtl) },
     allowed_ips: { kind: 'text', named: true, read: ({ token }) => token.limits?.allowedIps ?? null },
     rate_limit: { kind: 'text', named: true, read: ({ token }) => rateOf(token) },
@@ -82,10 +86,12 @@ const PAGE = 500
 export class TokenGet {
   readonly #store: Store
   readonly #pepper: Pepper
+  readonly #clock: Clock
   readonly #lastAccess: LastAccess
   readonly fields: Fields<TokenRow>
 
-  constructor(parts: { store: Store; pepper: Pepper; lastAccess: LastAccess; users: Users }) {
+  constructor(parts: { store: Store; pepper: Pepper; clock: Clock; lastAccess: LastAccess; users: Users }) {
+    this.#clock = parts.clock
     this.#store = parts.store
     this.#pepper = parts.pepper
     this.#lastAccess = parts.lastAccess
@@ -98,7 +104,10 @@ export class TokenGet {
     const snapshot = this.#store.snapshot()
     try {
       const { entries, ordered } = this.#source(params, owners, query, snapshot)
-      const rows = this.#rows(entries, conditionOf(params, owners), dependsOn(query, 'lastaccess'))
+      const condition = conditionOf(params, owners)
+      const belongs = this.#belongsTo(params.token ?? undefined)
+      const holds = (record: TokenRecord) => condition(record) && belongs(record)
+      const rows = this.#rows(entries, holds, dependsOn(query, 'lastaccess'))
       const selected = await select(this.fields, ordered ? { ...query, sort: [] } : query, rows)
       if (typeof selected !== 'number') for (const row of selected) await this.#fillIn(row)
       return present(this.fields, query, 'tokenid', selected)
@@ -133,6 +142,16 @@ export class TokenGet {
     return { entries: pages(reader, prefixed('t/'), reverse), ordered: byId }
   }
 
+  /** The secret before a rotation is one of its token's until its grace is over. */
+  #belongsTo(secret: string | undefined): (token: TokenRecord) => boolean {
+    if (secret === undefined) return () => true
+    if (!isSecretShaped(secret)) return () => false
+    const hash = this.#pepper.hash(secret)
+    const now = this.#clock.now()
+    return ({ hashes, retiring }) =>
+      hashes.includes(hash) && (retiring?.hash !== hash || now < retiring.until)
+  }
+
   async *#bySecret(secret: string, reader: Reader): AsyncGenerator<Entry[]> {
     const found = isSecretShaped(secret) ? await reader.get(secretKey(this.#pepper.hash(secret))) : undefined
     if (found !== undefined) yield [found]
@@ -140,19 +159,21 @@ export class TokenGet {
 
   async *#rows(
     entries: AsyncIterable<Entry[]>,
-    holds: (token: TokenRecord, pepper: Pepper) => boolean,
+    holds: (token: TokenRecord) => boolean,
     withLastAccess: boolean,
   ): AsyncGenerator<TokenRow[]> {
     for await (const page of entries) {
-      const rows = page.map((entry) => ({ token: parseToken(entry), lastAccess: 0 }))
-      const kept = rows.filter(({ token }) => holds(token, this.#pepper))
+      const rows = page.map((entry) => ({ token: parseToken(entry), lastAccess: 0, uses: null }))
+      const kept = rows.filter(({ token }) => holds(token))
       if (withLastAccess) for (const row of kept) await this.#fillIn(row)
       yield kept
     }
   }
 
   async #fillIn(row: TokenRow): Promise<void> {
-    row.lastAccess = (await this.#lastAccess.read(row.token.id)) ?? 0
+    const { id, limits } = row.token
+    row.lastAccess = (await this.#lastAccess.read(id)) ?? 0
+    if (limits?.maxUses !== undefined) row.uses = Number((await this.#store.get(usesKey(id)))?.value ?? 0)
   }
 }
 
@@ -167,22 +188,17 @@ function visibleOwners(
 
 /** Every condition once more, whatever index the rows came from. A revoked token is no object any more. */
 function conditionOf(
-  { tokenids, token: secret, valid_at, expired_at }: TokenQueryParams,
+  { tokenids, valid_at, expired_at }: TokenQueryParams,
   owners: readonly string[] | undefined,
-): (token: TokenRecord, pepper: Pepper) => boolean {
+): (token: TokenRecord) => boolean {
   const ids = tokenids && new Set(tokenids)
   const users = owners && new Set(owners)
-  return (token, pepper) => {
+  return (token) => {
     const { expiresAt } = token
     if (token.revoked !== null || (ids && !ids.has(token.id)) || (users && !users.has(token.user)))
       return false
     if (typeof valid_at === 'number' && expiresAt !== 0 && expiresAt <= valid_at) return false
-    if (typeof expired_at === 'number' && (expiresAt === 0 || expiresAt > expired_at)) return false
-    return (
-      secret === undefined ||
-      secret === null ||
-      (isSecretShaped(secret) && token.hashes.includes(pepper.hash(secret)))
-    )
+    return typeof expired_at !== 'number' || (expiresAt !== 0 && expiresAt <= expired_at)
   }
 }
 

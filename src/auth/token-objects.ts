@@ -4,30 +4,27 @@ import type { Entry, Step, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import type { Admission } from './admission.ts'
 import type { TokenCaller } from './caller.ts'
-import type { AuditEvent, Ledger } from './ledger.ts'
+import { changeHeld, type Held, hold } from './holding.ts'
+import { describeToken, type Ledger } from './ledger.ts'
 import { inherited, limitsFrom } from './limits.ts'
-import { type Actor, nameKey, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
+import { type Actor, nameKey, type TokenRecord, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
 import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
 import {
   apply,
+  endAt,
   endOf,
-  expiryOf,
+  gains,
+  type Holder,
   refuseExcess,
   statusOf,
   type TokenChange,
   type TokenDraft,
   widens,
 } from './token-change.ts'
-import { change, erasure, insertion, parseToken } from './token-steps.ts'
-import { describeToken, nameTaken, refusedObject, type Tokens } from './tokens.ts'
+import { erasure, insertion, parseToken } from './token-steps.ts'
+import { nameTaken, type Tokens } from './tokens.ts'
 import type { Users } from './users.ts'
-
-/** A token that a request names, as it is now. */
-interface Held {
-  readonly entry: Entry
-  readonly record: TokenRecord
-}
 
 /**
  * Tokens as Zabbix's token API handles them: several objects in a request, checked in Zabbix's order, all or nothing.
@@ -69,11 +66,12 @@ export class TokenObjects {
     )
     for (const { userid } of wanted) this.#refuseOwner(userid, caller)
     for (const { name, userid } of wanted) await this.#refuseTaken(name, userid)
-    const remaining = await this.#remaining(caller)
+    const by = await this.#holder(caller.token)
     const records: TokenRecord[] = []
     for (const draft of wanted) {
-      const record = this.#newRecord(await this.#tokens.nextId(), draft, caller, remaining)
-      refuseExcess(record, caller, remaining)
+      const record = this.#newRecord(await this.#tokens.nextId(), draft, caller, by)
+      this.#admission.refuseShortIdle(record.limits)
+      refuseExcess(record, by)
       records.push(record)
     }
     return this.#ledger.decide(async () => {
@@ -100,9 +98,8 @@ export class TokenObjects {
     if (taken !== undefined) throw new Failure('invalid_params', nameTaken(name, user))
   }
 
-  /** Uses that the caller's token has left; undefined: any number. */
-  async #remaining({ token: { id, limits } }: TokenCaller): Promise<number | undefined> {
-    return limits?.maxUses === undefined ? undefined : this.#admission.remaining(id, limits.maxUses)
+  async #holder(record: TokenRecord): Promise<Holder> {
+    return { record, remaining: await this.#admission.remainingOf(record) }
   }
 
   /** Where a draft says nothing, a token has the bounds of the one that makes it. */
@@ -110,7 +107,7 @@ export class TokenObjects {
     id: string,
     draft: TokenDraft & { userid: string },
     { user, token }: TokenCaller,
-    remaining: number | undefined,
+    { remaining }: Holder,
   ): TokenRecord {
     const limits = limitsFrom(draft, inherited(token, remaining))
     return {
@@ -123,7 +120,7 @@ export class TokenObjects {
       status: statusOf(draft.status ?? 0),
       scopes: draft.scopes ?? token.scopes,
       created: this.#clock.now(),
-      ...(draft.expires_at === undefined ? endOf(token) : expiryOf(draft.expires_at)),
+      ...(draft.expires_at === undefined ? endOf(token) : endAt(draft.expires_at, token)),
       mintedBy: null,
       hashes: [],
       revoked: null,
@@ -136,17 +133,49 @@ export class TokenObjects {
   generate(ids: readonly string[], caller: TokenCaller): Promise<{ tokenid: string; token: string }[]> {
     return this.#ledger.decide(async () => {
       const made: { tokenid: string; secret: Secret }[] = []
-      const held = await this.#hold(ids, caller)
-      const remaining = await this.#remaining(caller)
-      for (const { record } of held) refuseExcess(record, caller, remaining)
+      const held = await hold(this.#store, ids, caller)
+      await this.#refuseGains(held, caller)
       const renewed = this.#clock.now()
-      const committed = await this.#commitChanges(held, caller, 'token.generate', (record) => {
+      const decision = changeHeld(held, caller, 'token.generate', ({ retiring: _, ...record }) => {
         const secret = mintHexSecret()
         made.push({ tokenid: record.id, secret })
         return { ...record, renewed, creator: caller.user.id, hashes: [this.#pepper.hash(secret.reveal())] }
       })
+      const committed = await this.#ledger.commit(decision)
       return committed ? made.map(({ tokenid, secret }) => ({ tokenid, token: secret.reveal() })) : undefined
     })
+  }
+
+  /** A new secret; the old one is accepted for `grace` seconds more, or until this is called once more. */
+  rotate(id: string, grace: number, caller: TokenCaller): Promise<{ tokenid: string; token: string }> {
+    const secret = mintHexSecret()
+    const fresh = this.#pepper.hash(secret.reveal())
+    return this.#ledger.decide(async () => {
+      const held = await hold(this.#store, [id], caller)
+      await this.#refuseGains(held, caller)
+      const renewed = this.#clock.now()
+      const until = renewed + grace * 1000
+      const decision = changeHeld(
+        held,
+        caller,
+        'token.rotate',
+        ({ retiring, ...record }) => {
+          const old = record.hashes.find((hash) => hash !== retiring?.hash)
+          if (old === undefined) return { ...record, renewed, hashes: [fresh] }
+          return { ...record, renewed, hashes: [fresh, old], retiring: { hash: old, until } }
+        },
+        () => ({ grace }),
+      )
+      const committed = await this.#ledger.commit(decision)
+      return committed ? { tokenid: id, token: secret.reveal() } : undefined
+    })
+  }
+
+  /** Whoever gets a token's secret has all that it may; a token that renews itself gains nothing. */
+  async #refuseGains(held: readonly Held[], { token }: TokenCaller): Promise<void> {
+    const by = await this.#holder(token)
+    for (const { record } of held)
+      if (record.id !== token.id) refuseExcess(gains(await this.#holder(record)), by)
   }
 
   /** Changes what is named. A name is looked up only if it changes, and against the state before the request. */
@@ -157,12 +186,14 @@ export class TokenObjects {
     )
     const byId = new Map(changes.map((wanted) => [wanted.tokenid, wanted]))
     const ids = [...byId.keys()]
+    const update = (record: TokenRecord) => apply(record, byId.get(record.id) as TokenChange, caller.token)
     return this.#ledger.decide(async () => {
-      const held = await this.#hold(ids, caller)
-      const remaining = await this.#remaining(caller)
+      const held = await hold(this.#store, ids, caller)
+      const by = await this.#holder(caller.token)
       for (const { record } of held) {
-        const after = apply(record, byId.get(record.id) as TokenChange)
-        if (widens(record, after)) refuseExcess(after, caller, remaining)
+        const after = update(record)
+        if (after.limits?.idleTtl !== record.limits?.idleTtl) this.#admission.refuseShortIdle(after.limits)
+        if (widens(record, after)) refuseExcess(after, by)
       }
       const renamed = changes.map(({ name }, at) =>
         name === undefined ? undefined : [held[at]?.record.user ?? '', name],
@@ -176,15 +207,17 @@ export class TokenObjects {
         names.push({ key: nameKey(record.user, name), expect: 0, write: record.id })
         names.push({ key: nameKey(record.user, record.name), write: null })
       }
-      const update = (record: TokenRecord) => apply(record, byId.get(record.id) as TokenChange)
-      return (await this.#commitChanges(held, caller, 'token.update', update, names)) ? ids : undefined
+      const decision = changeHeld(held, caller, 'token.update', update)
+      return (await this.#ledger.commit({ ...decision, steps: [...decision.steps, ...names] }))
+        ? ids
+        : undefined
     })
   }
 
   /** Deletes records, secrets and every index. Returns the ids in the order of the request. */
   delete(ids: readonly string[], caller: TokenCaller): Promise<string[]> {
     return this.#ledger.decide(async () => {
-      const held = await this.#hold(ids, caller)
+      const held = await hold(this.#store, ids, caller)
       const committed = await this.#ledger.commit({
         steps: held.flatMap(({ entry }) => erasure(entry)),
         audit: held.map(({ record }) => describeToken('token.delete', actorOf(caller), record)),
@@ -201,40 +234,5 @@ export class TokenObjects {
       const audit = [describeToken('token.delete', by, record, { why: `user ${record.user} was deleted` })]
       await this.#ledger.commit({ steps: erasure(entry), audit, signals: [tokenSignal(record)] })
     }
-  }
-
-  /** The tokens of a request. Unknown, revoked and forbidden ones are refused alike. */
-  async #hold(ids: readonly string[], caller: TokenCaller): Promise<Held[]> {
-    const held: Held[] = []
-    for (const id of ids) {
-      const entry = await this.#store.get(tokenKey(id))
-      const record = entry && parseToken(entry)
-      const permitted = record?.user === caller.user.id || caller.user.type === 'superadmin'
-      if (entry === undefined || record === undefined || record.revoked !== null || !permitted)
-        throw refusedObject()
-      held.push({ entry, record })
-    }
-    return held
-  }
-
-  #commitChanges(
-    held: readonly Held[],
-    caller: TokenCaller,
-    event: AuditEvent['event'],
-    update: (record: TokenRecord) => TokenRecord,
-    names: readonly Step[] = [],
-  ): Promise<boolean> {
-    const changes = held.map(({ entry, record }) => ({ entry, record, after: update(record) }))
-    const real = changes.filter(({ record, after }) => JSON.stringify(record) !== JSON.stringify(after))
-    const unchanged = changes.filter((one) => !real.includes(one))
-    return this.#ledger.commit({
-      steps: [
-        ...real.flatMap(({ entry, after }) => change(entry, after)),
-        ...unchanged.map(({ entry }) => ({ key: entry.key, expect: entry.version })),
-        ...names,
-      ],
-      audit: real.map(({ after }) => describeToken(event, actorOf(caller), after)),
-      signals: real.map(({ record }) => tokenSignal(record)),
-    })
   }
 }

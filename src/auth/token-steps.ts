@@ -9,8 +9,8 @@ import {
   secretKey,
   sweptFrom,
   type TokenRecord,
-  toldKey,
   tokenKey,
+  toldKey,
   usesKey,
 } from './records.ts'
 

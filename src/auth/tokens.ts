@@ -1,13 +1,14 @@
 import { Failure } from '../protocol/failures.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
-import type { AuditEvent, Decision, Ledger } from './ledger.ts'
+import { type Decision, describeToken, type Ledger } from './ledger.ts'
 import type { TokenLimits } from './limits.ts'
 import { isUnlimited } from './operators.ts'
-import { type Actor, nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
+import { nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
 import { change, insertion, parseToken } from './token-steps.ts'
@@ -137,9 +138,8 @@ export class Tokens {
   }
 
   /** The record, or undefined. */
-  async find(id: string): Promise<TokenRecord | undefined> {
-    const entry = await this.#store.get(tokenKey(id))
-    return entry === undefined ? undefined : parseToken(entry)
+  find(id: string): Maybe<TokenRecord | undefined> {
+    return after(this.#store.get(tokenKey(id)), (entry) => entry && parseToken(entry))
   }
 
   /** How many tokens are stored. Counting reads keys, so it stops at COUNT_LIMIT and is done once in COUNT_EVERY_MS. */
@@ -180,7 +180,7 @@ export class Tokens {
 
   /** Everything that revoking writes, but for the name's index. */
   #revocation(entry: Entry, caller: Caller, why: string): Decision {
-    const record = parseToken(entry)
+    const { retiring: _, ...record } = parseToken(entry)
     const revoked: Revocation = { at: this.#clock.now(), by: actorOf(caller), why }
     return {
       steps: change(entry, { ...record, hashes: [], revoked }),
@@ -193,15 +193,6 @@ export class Tokens {
 /** What a mint's line says beside who and what: the decision's terms, and the rule that allowed it. */
 function detailsOf({ expires, scopes }: TokenRecord, caller: Caller): object {
   return { expires, scopes, ...(caller.kind === 'local' && { rule: caller.grant.rule }) }
-}
-
-export function describeToken(
-  event: AuditEvent['event'],
-  by: Actor,
-  { id, name, user }: TokenRecord,
-  more: object = {},
-): AuditEvent {
-  return { event, by, token: id, name, user, ...more }
 }
 
 function both(first: Decision, second: Decision): Decision {

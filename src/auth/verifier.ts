@@ -5,11 +5,14 @@ import type { Entry, Feed, Store } from '../store/store.ts'
 import { storeFailure } from './ledger.ts'
 import { decodeSignal, secretKey, type TokenRecord, type UserRecord } from './records.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
+import { type Obstacle, obstacle } from './standing.ts'
 import type { Users } from './users.ts'
 
 /** A token that was found, as long as nothing is known to have changed about it. */
 export interface Live {
   readonly record: TokenRecord
+  /** Of the secret that was shown. */
+  readonly hash: string
   /** Of the record, as it was read. */
   readonly version: number
   /** Set by a signal or an eviction: whoever still holds this must verify anew. */
@@ -60,12 +63,16 @@ export class Verifier implements Feed {
     return after(this.#find(secret), (live) => live && this.check(live))
   }
 
-  /** Whether it is a token that has nothing against it but its end. For Zabbix's dialect, whose clients are told so. */
-  isExpired(secret: string): Maybe<boolean> {
+  /** What became of a token that was found before: the same question, whether its record has changed since or not. */
+  again(live: Live): Maybe<Verified | undefined> {
+    return live.stale ? after(this.#load(live.hash), (now) => now && this.check(now)) : this.check(live)
+  }
+
+  /** What stands against a secret that is not accepted, where it belongs to a token that is still there. */
+  refusal(secret: string): Maybe<{ readonly record: TokenRecord; readonly obstacle: Obstacle } | undefined> {
     return after(this.#find(secret), (live) => {
-      if (live === undefined || live.record.status !== 'enabled') return false
-      const { expires, user } = live.record
-      return expires !== null && this.#clock.now() >= expires && this.#users.find(user)?.status === 'enabled'
+      const found = live && this.#obstacle(live)
+      return found && { record: live.record, obstacle: found }
     })
   }
 
@@ -77,11 +84,14 @@ export class Verifier implements Feed {
 
   /** The same question for a token found before; cheap enough for every message of a connection. */
   check(live: Live): Verified | undefined {
-    const { status, expires, created, user: owner } = live.record
-    if (live.stale || status !== 'enabled') return undefined
-    if (expires !== null && isOver(this.#clock.now(), created, expires)) return undefined
-    const user = this.#users.find(owner)
-    return user?.status === 'enabled' ? { live, user } : undefined
+    if (live.stale) return undefined
+    const user = this.#users.find(live.record.user)
+    const isGood = user && obstacle(live.record, live.hash, user, this.#clock.now()) === undefined
+    return isGood ? { live, user } : undefined
+  }
+
+  #obstacle({ record, hash }: Live): Obstacle | undefined {
+    return obstacle(record, hash, this.#users.find(record.user), this.#clock.now())
   }
 
   #load(hash: string): Maybe<Live | undefined> {
@@ -102,6 +112,7 @@ export class Verifier implements Feed {
     if (entry === undefined) return undefined
     const live: Live = {
       record: JSON.parse(entry.value) as TokenRecord,
+      hash,
       version: entry.version,
       stale: false,
     }
@@ -132,13 +143,6 @@ export class Verifier implements Feed {
     this.#cache.clear()
     for (const load of this.#loads.values()) load.overtaken = true
   }
-}
-
-/** What was made while the clock was far ahead, and it has been put right since, would last too long by as much. */
-const FAR_AHEAD_MS = 24 * 60 * 60 * 1000
-
-function isOver(now: number, created: number, expires: number): boolean {
-  return now >= expires || created - now > FAR_AHEAD_MS
 }
 
 function refuse(error: unknown): never {

@@ -14,8 +14,8 @@ export function tokenRefusal(verifier: Verifier, credential: string, as: 'header
   if (as === 'header' && credential.length !== TOKEN_LENGTH && !isSecretShaped(credential)) {
     return new Failure('invalid_params', 'Session terminated, re-login, please.')
   }
-  return after(verifier.isExpired(credential), (expired) =>
-    expired
+  return after(verifier.refusal(credential), (refusal) =>
+    refusal?.obstacle === 'expired'
       ? new Failure('refused_object', 'API token expired.')
       : new Failure('invalid_params', 'Not authorized.'),
   )

@@ -35,7 +35,9 @@ async function verify(_own: unknown, command: Command): Promise<void> {
   const kept = options.checkpoint === undefined ? undefined : readJson<SignedCheckpoint>(options.checkpoint)
   const outcome =
     options.file === undefined
-      ? await session(options, 'postern audit verify', (call) => verifyDaemon(call, kept?.checkpoint), HOUR)
+      ? await session(options, 'postern audit verify', (call) => verifyDaemon(call, kept?.checkpoint), {
+          seconds: HOUR,
+        })
       : await verifyLines(linesIn(options.file), keyOf(options, kept), kept?.checkpoint)
   const { lines, checkpoints, faults, signed } = outcome
   if (wantsJson(options)) printJson({ lines, checkpoints, signatures_checked: signed, faults })
@@ -114,12 +116,9 @@ export function exportCommand(): Command {
     .argument('<file>', 'where to write it (mode 0600, whole or not at all)')
     .action(async (file: string, _own: unknown, command: Command) => {
       const options = command.optsWithGlobals() as SessionOptions
-      await session(
-        options,
-        'postern audit export',
-        (call) => writeStream(file, encoded(linesOf(call))),
-        HOUR,
-      )
+      await session(options, 'postern audit export', (call) => writeStream(file, encoded(linesOf(call))), {
+        seconds: HOUR,
+      })
     })
 }
 

@@ -54,7 +54,7 @@ async function audit(options: AuditOptions): Promise<void> {
       show(newest.toReversed(), options)
       if (follow) await goOn(call, filter, newest[0]?.seq ?? 0, options)
     },
-    follow ? DAY : 60,
+    { seconds: follow ? DAY : 60 },
   )
 }
 

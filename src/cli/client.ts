@@ -107,26 +107,40 @@ function hintFor(method: string, code: number, token: string | undefined): strin
     : 'mint another: postern mint --ttl 1h'
 }
 
-/**
- * Runs with the given token, or with one of so many seconds that is minted for the purpose and revoked at the end.
- * `purpose` describes it in the audit log.
- */
+export interface Purpose {
+  /** Describes the token in the audit log. */
+  readonly purpose: string
+  /** How long the work may take. */
+  readonly seconds: number
+  /** Lifetime of the token, where the work makes one that outlives it: nothing lasts longer than what made it. 0: without end. */
+  readonly ttl?: number | undefined
+}
+
+/** Runs with the given token, or with one that is minted for the purpose and revoked at the end. */
 export async function withToken<T>(
   client: Client,
   given: string | undefined,
-  { purpose, seconds }: { purpose: string; seconds: number },
+  purpose: Purpose,
   work: (token: string) => Promise<T>,
 ): Promise<T> {
   if (given !== undefined) return work(given)
-  const minted = (await client.call(
-    'Auth.CreateApiToken',
-    { ttl: seconds, description: purpose },
-    undefined,
-  )) as string
+  const minted = await mintFor(client, purpose)
   try {
     return await work(minted)
   } finally {
     // An operator's rule may not let it: then it ends by itself.
     await client.call('Auth.RevokeApiToken', undefined, minted).catch(() => {})
+  }
+}
+
+/** Where an operator's rule allows no such lifetime, a short one: the daemon then says what cannot be done with it. */
+async function mintFor(client: Client, { purpose, seconds, ttl = seconds }: Purpose): Promise<string> {
+  const mint = (lifetime: number) =>
+    client.call('Auth.CreateApiToken', { ttl: lifetime, description: purpose }, undefined) as Promise<string>
+  try {
+    return await mint(ttl)
+  } catch (error) {
+    if (ttl === seconds) throw error
+    return mint(seconds)
   }
 }

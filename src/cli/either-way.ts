@@ -27,7 +27,8 @@ export async function eitherWay<T>(
       'name its socket with --socket',
     )
   }
-  if (runs || (options.stateDir === undefined && answers)) return session(options, purpose, running, DAY)
+  if (runs || (options.stateDir === undefined && answers))
+    return session(options, purpose, running, { seconds: DAY })
   return offline(places, stopped)
 }
 

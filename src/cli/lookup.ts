@@ -4,20 +4,20 @@ import type { Call } from './session.ts'
 /** A token object as token.get gives it: strings, times in Unix seconds. */
 export type Row = Readonly<Record<string, string>>
 
-const EVERYTHING = [
-  ...[
-    'tokenid',
-    'name',
-    'description',
-    'userid',
-    'lastaccess',
-    'status',
-    'expires_at',
-    'created_at',
-    'creator_userid',
-  ],
-  ...['scopes', 'minted_by'],
+/** Zabbix's own members. */
+export const LISTED = [
+  'tokenid',
+  'name',
+  'description',
+  'userid',
+  'lastaccess',
+  'status',
+  'expires_at',
+  'created_at',
+  'creator_userid',
 ]
+const BOUNDS = ['max_uses', 'uses', 'idle_ttl', 'allowed_ips', 'rate_limit', 'not_before', 'metadata']
+const EVERYTHING = [...LISTED, 'scopes', 'minted_by', ...BOUNDS]
 
 /** By id, or by a name that only one token has. */
 export async function findToken(call: Call, wanted: string): Promise<Row> {

@@ -3,17 +3,17 @@ import type { WhoAmI } from '../methods/auth.ts'
 import { Complaint, inWords } from '../protocol/complaint.ts'
 import { DurableFile } from '../store/files.ts'
 import { Client } from './client.ts'
+import { type LimitOptions, limitParams, withLimits } from './limits.ts'
 import { readTtl, type SocketOption, socketOf, withSocket } from './options.ts'
 import { print, printJson } from './terminal.ts'
 
 /** A token and its newline. */
 const TOKEN_BYTES = 54
 
-interface MintOptions extends SocketOption {
+interface MintOptions extends SocketOption, LimitOptions {
   ttl: string
   name?: string
   user?: string
-  scope?: string[]
   description?: string
   replace?: true
   out?: string
@@ -21,29 +21,26 @@ interface MintOptions extends SocketOption {
 }
 
 export function mintCommand(): Command {
-  return withSocket(
+  const command = withSocket(
     new Command('mint')
       .description('Mint a token and print it, alone, on stdout.')
       .requiredOption('--ttl <lifetime>', '90s, 30m, 1h, 7d, a number of seconds, or never')
       .option('--name <name>', 'a name, unique among tokens')
       .option('--description <text>', 'a description')
       .option('--user <username>', 'the owner; Admin, or the user of your operator rule, where left out')
-      .option(
-        '--scope <patterns...>',
-        "methods it may call (token.get, aria2.*); all of its user's where left out",
-      )
       .option('--replace', 'revoke the token that has this name now, in the same step')
       .option('--out <file>', 'write the token to a file (mode 0600, whole or not at all) instead of stdout')
       .option('--json', 'print token, tokenid, name, created and expires as JSON'),
-  ).action(mint)
+  )
+  return withLimits(command).action(mint)
 }
 
 async function mint(options: MintOptions): Promise<void> {
-  const { ttl, name, user, scope, description, replace, out, json } = options
+  const { ttl, name, user, description, replace, out, json } = options
   if (replace === true && name === undefined) {
     throw new Complaint('--replace needs the name of the token to replace', 'add --name', { exitCode: 2 })
   }
-  const params = { ttl: readTtl(ttl), name, description, replace, username: user, scopes: scope }
+  const params = { ttl: readTtl(ttl), name, description, replace, username: user, ...limitParams(options) }
   const client = new Client(socketOf(options))
   // Before anything is minted or revoked: a token that cannot be put down would be lost, and an old one with it.
   const file = out === undefined ? undefined : openFile(out)

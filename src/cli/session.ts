@@ -20,16 +20,16 @@ export function withSession(command: Command): Command {
   return withTokenFile(withSocket(command)).option('--json', 'print JSON, as in a pipe')
 }
 
-/** `seconds`: how long it may take. `minted`: whether it is a token of this session's own, which nobody wants to see listed. */
+/** `seconds`: how long it may take; `ttl`: see Purpose. `minted`: whether it is a token of this session's own, which nobody wants to see listed. */
 export function session<T>(
   options: SessionOptions,
   purpose: string,
-  work: (call: Call, minted: boolean) => Promise<T>,
-  seconds = 60,
+  work: (call: Call, minted: boolean, token: string) => Promise<T>,
+  { seconds = 60, ttl }: { seconds?: number; ttl?: number | undefined } = {},
 ): Promise<T> {
   const client = new Client(socketOf(options), seconds * 1000)
   const given = tokenOf(options)
-  return withToken(client, given, { purpose, seconds }, (token) => {
-    return work((method, params) => client.call(method, params, token), given === undefined)
+  return withToken(client, given, { purpose, seconds, ttl }, (token) => {
+    return work((method, params) => client.call(method, params, token), given === undefined, token)
   })
 }

@@ -22,10 +22,11 @@ export function relative(unixSeconds: number, none: string, now = Date.now() / 1
   return ahead >= 0 ? `in ${span(ahead)}` : `${span(-ahead)} ago`
 }
 
-/** `2h` or `7d` ago, or a time as ISO 8601 has it → Unix seconds. Throws Complaint. */
-export function readTime(flag: string, text: string): number {
-  const ago = parseDuration(text)
-  const milliseconds = ago === undefined ? Date.parse(text) : Date.now() - ago
+/** `2h` or `7d` ago (or ahead), or a time as ISO 8601 has it → Unix seconds. Throws Complaint. */
+export function readTime(flag: string, text: string, direction: 'ago' | 'ahead' = 'ago'): number {
+  const span = parseDuration(text)
+  const milliseconds =
+    span === undefined ? Date.parse(text) : Date.now() + (direction === 'ago' ? -span : span)
   if (Number.isFinite(milliseconds)) return Math.max(0, Math.floor(milliseconds / 1000))
   throw new Complaint(`${flag} ${text}: not a time`, 'write 2h, 7d, or 2026-01-31T12:00:00Z', { exitCode: 2 })
 }

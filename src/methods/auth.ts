@@ -43,12 +43,13 @@ export const createApiToken = method({
     ...limitFields,
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
-  async handler({ userid, username, ...request }, caller, { tokens, users, wishRefusals }) {
+  async handler({ userid, username, ...request }, caller, { tokens, users, wishRefusals, admission }) {
     const named = await nameOwner(userid, username, users, caller.grant)
     const wish = { ...request, userid: named }
     const { userid: user, scopes } = await grantOrRecord(wish, caller, wishRefusals)
     if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
     const limits = limitsFrom(request)
+    admission.refuseShortIdle(limits)
     const { secret } = await tokens.mint({ ...request, user, scopes, limits }, caller)
     return secret.reveal()
   },

@@ -4,6 +4,7 @@ import type { Method } from './method.ts'
 import { STORE_METHODS } from './store.ts'
 import { clockReset, rpcDiscover, systemInfo, systemReload } from './system.ts'
 import { TOKEN_METHODS } from './token.ts'
+import { TOKEN_LIFE_METHODS } from './token-life.ts'
 import { USER_METHODS } from './user.ts'
 
 /** The table: all that may be asked. Adding a method is adding a row. */
@@ -12,6 +13,7 @@ export const METHODS: readonly Method[] = [
   whoAmI,
   revokeApiToken,
   ...TOKEN_METHODS,
+  ...TOKEN_LIFE_METHODS,
   ...USER_METHODS,
   ...AUDIT_METHODS,
   systemInfo,

@@ -3,8 +3,10 @@ import type { AuditLog } from '../auth/audit-log.ts'
 import type { Auditor } from '../auth/auditor.ts'
 import type { Backups } from '../auth/backups.ts'
 import type { AnonymousCaller, Caller, LocalCaller, TokenCaller } from '../auth/caller.ts'
+import type { Explainer } from '../auth/explanation.ts'
 import type { Inspection } from '../auth/inspection.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import type { MassRevocation } from '../auth/mass-revocation.ts'
 import type { UserType } from '../auth/records.ts'
 import type { TokenGet } from '../auth/token-get.ts'
 import type { TokenObjects } from '../auth/token-objects.ts'
@@ -12,6 +14,7 @@ import type { Tokens } from '../auth/tokens.ts'
 import type { UserObjects } from '../auth/user-objects.ts'
 import type { Users } from '../auth/users.ts'
 import type { Verifier } from '../auth/verifier.ts'
+import type { Watches } from '../auth/watches.ts'
 import type { WishRefusals } from '../auth/wish-refusals.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import type { Maybe } from '../protocol/maybe.ts'
@@ -34,6 +37,9 @@ export interface Services {
   inspect(): { readonly inspection: Inspection; close(): Promise<void> }
   readonly tokenObjects: TokenObjects
   readonly tokenGet: TokenGet
+  readonly massRevocation: MassRevocation
+  readonly explainer: Explainer
+  readonly watches: Watches
   readonly userObjects: UserObjects
   readonly verifier: Verifier
   readonly daemon: DaemonFacts
@@ -48,6 +54,10 @@ export interface DaemonFacts {
   uptime(): number
   writable(): boolean
   connections(): number
+  /** Connections that ended with the token that they rested on, so far. */
+  endedConnections(): number
+  /** From now on the conversation that a call came over ends with the token that made the call. */
+  tie(caller: TokenCaller): void
   /** How it is told who is local, on each door. */
   vouching(): Vouching
   /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */

@@ -86,6 +86,17 @@ export function boolean(): Schema<boolean> {
 const MAX_ID = 9223372036854775807n
 
 /** An id from a counter, as Zabbix takes them: a string of digits or an integer; leading zeros are dropped. */
+export function oneOf<T extends string>(...words: readonly T[]): Schema<T> {
+  return {
+    json: { enum: words },
+    read(value, path) {
+      const word = words.find((known) => known === value)
+      if (word === undefined) throw invalidParameter(path, `value must be one of ${words.join(', ')}`)
+      return word
+    },
+  }
+}
+
 export function id(): Schema<string> {
   return {
     json: { type: 'string', pattern: '^[0-9]+$' },

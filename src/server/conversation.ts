@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Outlet } from '../auth/caller.ts'
 import { after } from '../protocol/maybe.ts'
 import type { Exchange } from './exchange.ts'
 import type { Current, Limits } from './limits.ts'
@@ -16,13 +17,15 @@ export interface Transport {
   deliver(answers: readonly string[]): void
   pause(): void
   resume(): void
+  /** Ends the connection and says why: a token that it rests on has ended. */
+  end(reason: string): void
 }
 
 /**
  * Many calls on one connection, answered as they complete. No more than `in_flight` run at a time, and none is begun
  * while the other side does not read its answers; what has arrived by then waits, and nothing more is read.
  */
-export class Conversation {
+export class Conversation implements Outlet {
   readonly #exchange: Exchange
   readonly #origin: Origin
   readonly #limits: Current<Limits>
@@ -31,22 +34,27 @@ export class Conversation {
   #answers: string[] = []
   /** Characters of them. */
   #unsent = 0
+  /** Who waits until more can be sent. */
+  readonly #roomFor: (() => void)[] = []
+  #watched = false
   #paused = false
   #draining = false
   #proceeding = false
-  #input: 'open' | 'ended' = 'open'
+  /** `ended`: nothing more comes, `over`: and nothing more is told. */
+  #input: 'open' | 'ended' | 'over' = 'open'
   #onDone: (() => void) | undefined
 
   constructor(exchange: Exchange, origin: Origin, limits: Current<Limits>, transport: Transport) {
     this.#exchange = exchange
-    this.#origin = origin
+    this.#origin = { ...origin, outlet: this }
     this.#limits = limits
     this.#transport = transport
+    transport.socket.once('close', () => this.#makeRoom())
   }
 
   /** A message has arrived. */
   receive(text: string): void {
-    if (this.#input === 'ended') return
+    if (this.#input !== 'open') return
     if (this.#busy()) {
       this.#waiting.push(text)
       this.#pause()
@@ -54,9 +62,9 @@ export class Conversation {
   }
 
   /** Calls back when all that was begun is answered and handed over. `drop`: what has not begun never will. */
-  end(onDone: () => void, { drop }: { drop: boolean }): void {
+  finish(onDone: () => void, { drop }: { drop: boolean }): void {
     if (drop) this.#waiting.length = 0
-    this.#input = 'ended'
+    this.#input = drop ? 'over' : 'ended'
     this.#onDone = onDone
     this.#checkDone()
   }
@@ -76,7 +84,7 @@ export class Conversation {
   #run(text: string): void {
     void after(this.#exchange.answer(text, this.#origin), ({ body }) => {
       if (body !== undefined) this.say(body)
-      if (this.#waiting.length > 0 || this.#paused || this.#input === 'ended') this.#proceed()
+      if (this.#waiting.length > 0 || this.#paused || this.#input !== 'open') this.#proceed()
     })
   }
 
@@ -87,6 +95,34 @@ export class Conversation {
     if (this.#answers.length === 1) setImmediate(() => this.#deliver())
   }
 
+  /** A message of its own accord. Resolves when there is room for more; false: the connection is over. */
+  async send(text: string): Promise<boolean> {
+    const { socket } = this.#transport
+    if (socket.destroyed || this.#input === 'over') return false
+    this.say(text)
+    if (this.#unsent >= MOST_UNSENT || socket.writableNeedDrain)
+      await new Promise<void>((resolve) => this.#roomFor.push(resolve))
+    return !socket.destroyed
+  }
+
+  end(reason: string): void {
+    this.#transport.end(reason)
+  }
+
+  onClose(listener: () => void): void {
+    this.#watched = true
+    this.#transport.socket.once('close', listener)
+  }
+
+  /** Whether somebody waits for messages on it: then silence is no reason to end it. */
+  get watched(): boolean {
+    return this.#watched
+  }
+
+  #makeRoom(): void {
+    for (const goOn of this.#roomFor.splice(0)) goOn()
+  }
+
   #deliver(): void {
     const answers = this.#answers
     this.#answers = []
@@ -94,7 +130,10 @@ export class Conversation {
     const { socket } = this.#transport
     if (socket.writable) this.#transport.deliver(answers)
     if (socket.writableNeedDrain) this.#awaitDrain(socket)
-    else if (this.#waiting.length > 0 || this.#paused) this.#proceed()
+    else {
+      this.#makeRoom()
+      if (this.#waiting.length > 0 || this.#paused) this.#proceed()
+    }
     this.#checkDone()
   }
 
@@ -104,6 +143,7 @@ export class Conversation {
     this.#draining = true
     socket.once('drain', () => {
       this.#draining = false
+      this.#makeRoom()
       this.#proceed()
     })
   }
@@ -129,6 +169,7 @@ export class Conversation {
 
   #checkDone(): void {
     if (this.#input === 'open' || !this.idle) return
+    if (this.#watched && this.#input === 'ended') return // it has said all, and goes on listening
     const onDone = this.#onDone
     this.#onDone = undefined
     onDone?.()

@@ -2,12 +2,11 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Admission } from '../auth/admission.ts'
-import type { Verifier } from '../auth/verifier.ts'
 import type { Inherited } from '../linux/activation.ts'
 import type { Certificate } from './certificate.ts'
 import type { Exchange } from './exchange.ts'
 import { createHttpServer } from './http.ts'
+import type { Identification } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
 import { type LocalPlaces, openLocal } from './listeners.ts'
 import type { Connection } from './origin.ts'
@@ -31,8 +30,7 @@ export interface DoorParts {
   readonly exchange: Exchange
   readonly zabbix: ZabbixDialect
   readonly limits: Current<Limits>
-  readonly verifier: Verifier
-  readonly admission: Admission
+  readonly identification: Identification
   readonly tethers: Tethers
   readonly ready: () => boolean
   readonly refusals: RefusalLog

@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts'
 import { isBusy, turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
-import { sendFailure, sendRaw, sendReply } from './replies.ts'
+import { announceExpiry, sendFailure, sendRaw, sendReply } from './replies.ts'
 import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
 import { readTarget, type Target } from './target.ts'
 import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
@@ -92,6 +92,7 @@ class HttpDoor {
     this.#invite(req, sendContinue)
     const answer = async (text: string) => {
       const body = await this.#parts.zabbix.answer(text, origin)
+      announceExpiry(res, origin)
       sendReply(res, { status: 200, body })
     }
     // A body that is not UTF-8 is no JSON either: the dialect has words for that.
@@ -106,7 +107,11 @@ class HttpDoor {
   #serveCall(req: IncomingMessage, res: ServerResponse, origin: Origin, sendContinue?: () => void): void {
     this.#invite(req, sendContinue)
     this.#read(req, res, origin, {
-      take: (text) => void after(this.#parts.exchange.answer(text, origin), (reply) => sendReply(res, reply)),
+      take: (text) =>
+        void after(this.#parts.exchange.answer(text, origin), (reply) => {
+          announceExpiry(res, origin)
+          sendReply(res, reply)
+        }),
       refuse: (failure) => this.#fail(req, res, failure),
     })
   }

@@ -2,12 +2,16 @@ import { describePeer } from '../auth/actor.ts'
 import type { Admission } from '../auth/admission.ts'
 import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import type { LateUses } from '../auth/late-uses.ts'
 import type { Operators } from '../auth/operators.ts'
 import { allows } from '../auth/scopes.ts'
+import { endOfSecret } from '../auth/standing.ts'
 import type { Verified, Verifier } from '../auth/verifier.ts'
 import type { Method } from '../methods/method.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
+import type { Clock } from '../store/clock.ts'
+import type { CredentialFailures } from './credential-failures.ts'
 import type { Current } from './limits.ts'
 import { whyNotLocal } from './local.ts'
 import type { Connection, Origin } from './origin.ts'
@@ -15,24 +19,37 @@ import type { RefusalLog } from './refusal-log.ts'
 
 /** From origin and credential to a caller who may call the row, or a refusal. Done for every call anew. */
 export class Identification {
+  readonly #clock: Clock
   readonly #verifier: Verifier
   readonly #lastAccess: LastAccess
   readonly #admission: Admission
   readonly #operators: Current<Operators>
   readonly #refusals: RefusalLog
+  readonly #failures: CredentialFailures
+  readonly #lateUses: LateUses
+  readonly #warnBefore: Current<number>
 
   constructor(parts: {
+    clock: Clock
     verifier: Verifier
     lastAccess: LastAccess
     admission: Admission
     operators: Current<Operators>
     refusals: RefusalLog
+    failures: CredentialFailures
+    lateUses: LateUses
+    /** Milliseconds: replies to tokens that end sooner say so. */
+    warnBefore: Current<number>
   }) {
+    this.#clock = parts.clock
     this.#verifier = parts.verifier
     this.#lastAccess = parts.lastAccess
     this.#admission = parts.admission
     this.#operators = parts.operators
     this.#refusals = parts.refusals
+    this.#failures = parts.failures
+    this.#lateUses = parts.lateUses
+    this.#warnBefore = parts.warnBefore
   }
 
   /** `token`: the call's own `Token` member. Throws `unauthenticated`, `forbidden`, `unavailable`. */
@@ -83,18 +100,49 @@ export class Identification {
     const recalled = recall(this.#verifier, connection, credential)
     if (recalled !== undefined) return this.#admit(recalled, origin)
     return after(this.#verifier.verify(credential), (verified) => {
-      if (verified === undefined) return undefined
+      if (verified === undefined) return this.#refuseCredential(origin, credential)
       connection.memo = { credential, live: verified.live }
       return this.#admit(verified, origin)
     })
   }
 
-  #admit(verified: Verified, { address }: Origin): Maybe<TokenCaller | undefined> {
-    const { live, user } = verified
+  /** One more call of a caller who was identified for a call before it, in the same request. */
+  again({ live, user }: TokenCaller, origin: Origin): Maybe<TokenCaller | undefined> {
+    return this.#admit({ live, user }, origin)
+  }
+
+  /** Whose credential it is, without using it: for a connection on which the calls will be. */
+  look(origin: Origin, credential: string): Maybe<Verified | undefined> {
+    return after(this.#verifier.verify(credential), (verified) => {
+      if (verified === undefined) return this.#refuseCredential(origin, credential)
+      return after(this.#admission.obstacle(verified.live.record, origin.address), (obstacle) =>
+        obstacle === undefined ? verified : undefined,
+      )
+    })
+  }
+
+  #admit({ live, user }: Verified, origin: Origin): Maybe<TokenCaller | undefined> {
+    const { address, outlet } = origin
     return after(this.#admission.use(live, address), (admitted) => {
       if (!admitted) return undefined
       this.#lastAccess.touch(live.record.id)
-      return { kind: 'token', address, token: live.record, user }
+      const ends = endOfSecret(live.record, live.hash)
+      if (ends !== null) this.#warn(origin, ends)
+      return { kind: 'token', address, live, token: live.record, user, outlet }
+    })
+  }
+
+  /** The earliest of them, where a request has several. */
+  #warn(origin: Origin, ends: number): void {
+    const left = ends - this.#clock.now()
+    if (left < this.#warnBefore() && left < (origin.expiresIn ?? left + 1)) origin.expiresIn = left
+  }
+
+  #refuseCredential(origin: Origin, credential: string): Maybe<undefined> {
+    return after(this.#verifier.refusal(credential), (refusal) => {
+      if (refusal?.obstacle === 'rotated') this.#lateUses.record(refusal.record, origin.address)
+      if (refusal === undefined) this.#failures.count(origin) // no secret of ours: it may be a guess
+      return undefined
     })
   }
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import type { Peer } from '../auth/caller.ts'
-import type { Live } from '../auth/verifier.ts'
+import type { Outlet, Peer } from '../auth/caller.ts'
 import type { AddressRanges } from '../auth/ranges.ts'
+import type { Live } from '../auth/verifier.ts'
 import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
 
@@ -40,4 +40,8 @@ export interface Origin {
   readonly claims: Claims | undefined
   /** Where the client is, for audit and limits: the connection's other end, or whom a trusted proxy names. */
   readonly address: string
+  /** How it can be told more than its answers: on a connection that stays open. */
+  readonly outlet?: Outlet | undefined
+  /** Milliseconds until the first of the tokens that it was admitted with ends, if that is soon. */
+  expiresIn?: number
 }

@@ -3,9 +3,16 @@ import type { Socket } from 'node:net'
 import type { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
 import type { Reply } from './exchange.ts'
+import type { Origin } from './origin.ts'
 
 /** Tokens are among the answers: nobody on the way may keep them. */
 const SAFETY = { 'Cache-Control': 'no-store' }
+
+/** For whoever looks at replies: the token that made the call ends soon. In seconds. */
+export function announceExpiry(res: ServerResponse, { expiresIn }: Origin): void {
+  if (expiresIn === undefined || res.headersSent) return
+  res.setHeader('Postern-Token-Expires-In', String(Math.max(0, Math.ceil(expiresIn / 1000))))
+}
 
 /** An answer of the exchange. */
 export function sendReply(res: ServerResponse, { status, body, headers }: Reply): void {

@@ -38,6 +38,7 @@ export class Stream {
         socket.pause()
       },
       resume: () => socket.resume(),
+      end: (reason) => this.#endFor(reason),
     })
     socket.setTimeout(limits().idle, () => this.#idle())
     socket.on('data', (chunk) => this.#take(chunk))
@@ -98,13 +99,20 @@ export class Stream {
 
   // Neither a line nor an answer moved for so long: nobody is there, or nobody reads.
   #idle(): void {
+    if (this.#conversation.watched && this.#conversation.idle) return
     if (this.#conversation.idle) this.#socket.destroySoon()
     else this.#socket.destroy()
+  }
+
+  /** A token that the stream rests on has ended. */
+  #endFor(reason: string): void {
+    this.#conversation.say(encodeFailure(new Failure('unauthenticated', `The ${reason}.`)))
+    this.end({ drop: true })
   }
 
   /** Takes no more calls; closes when those that were taken are answered. */
   end({ drop }: { drop: boolean }): void {
     this.#ended = true
-    this.#conversation.end(() => this.#socket.end(() => this.#socket.destroy()), { drop })
+    this.#conversation.finish(() => this.#socket.end(() => this.#socket.destroy()), { drop })
   }
 }

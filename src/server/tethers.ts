@@ -1,6 +1,11 @@
 import type { Admission } from '../auth/admission.ts'
-import { decodeSignal, type TokenRecord } from '../auth/records.ts'
-import type { Verified, Verifier } from '../auth/verifier.ts'
+import { RANK } from '../auth/caller.ts'
+import { decodeSignal, type TokenRecord, type UserRecord } from '../auth/records.ts'
+import { contains } from '../auth/scopes.ts'
+import { endOfSecret, OBSTACLES, obstacle } from '../auth/standing.ts'
+import type { Tokens } from '../auth/tokens.ts'
+import type { Users } from '../auth/users.ts'
+import type { Live, Verified, Verifier } from '../auth/verifier.ts'
 import { after } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Feed, Store } from '../store/store.ts'
@@ -12,101 +17,122 @@ export interface TetherParts {
   readonly store: Store
   readonly verifier: Verifier
   readonly admission: Admission
+  readonly tokens: Tokens
+  readonly users: Users
   readonly clock: Clock
 }
 
 interface Tether {
-  readonly credential: string
-  readonly tokenId: string
-  readonly userId: string
+  /** The token and its owner as they were when it was tied. */
+  readonly live: Live
+  readonly user: UserRecord
   /** When it may be over, by its end or by rest, as far as is known; null: not by time. */
   look: number | null
   /** Where the client is, which may not be where the token may be used from any more. */
   readonly address: string
-  /** Called once, when the token no longer verifies. */
-  readonly onEnd: () => void
+  /** Called once, when the token no longer allows what it allowed. */
+  readonly onEnd: (reason: string) => void
 }
 
-/** Open connections and the tokens that opened them: when a token ends, whatever ended it, its connections are told. */
+/** Open connections and the tokens that opened them: when a token ends, or may do less, its connections are told. */
 export class Tethers implements Feed {
-  readonly #verifier: Verifier
-  readonly #admission: Admission
-  readonly #clock: Clock
+  readonly #parts: TetherParts
   readonly #tethers = new Set<Tether>()
+  #ended = 0
   #timer: NodeJS.Timeout | undefined
   #wakesAt = Number.POSITIVE_INFINITY
 
-  constructor({ store, verifier, admission, clock }: TetherParts) {
-    this.#verifier = verifier
-    this.#admission = admission
-    this.#clock = clock
-    store.subscribe(this)
+  constructor(parts: TetherParts) {
+    this.#parts = parts
+    parts.store.subscribe(this)
   }
 
-  /** Returns how to let go. */
-  tie(credential: string, { live: { record } }: Verified, address: string, onEnd: () => void): () => void {
-    const tether: Tether = {
-      credential,
-      tokenId: record.id,
-      userId: record.user,
-      look: null,
-      address,
-      onEnd,
-    }
+  /** Connections that the end of their token has ended so far. */
+  get ended(): number {
+    return this.#ended
+  }
+
+  /** `onEnd` is given the reason. Returns how to let go. */
+  tie({ live, user }: Verified, address: string, onEnd: (reason: string) => void): () => void {
+    const tether: Tether = { live, user, look: null, address, onEnd }
     this.#tethers.add(tether)
-    this.#lookAgain(tether, record)
+    this.#lookAgain(tether, live.record)
     return () => this.#tethers.delete(tether)
   }
 
   signal(payload: string): void {
     const signal = decodeSignal(payload)
     for (const tether of this.#tethers) {
-      const about = signal.kind === 'token' ? tether.tokenId === signal.token : tether.userId === signal.id
-      if (about) void this.#examine(tether)
+      const { id, user } = tether.live.record
+      if (signal.kind === 'token' ? id === signal.token : user === signal.id) this.#examine(tether)
     }
   }
 
   reset(): void {
-    for (const tether of this.#tethers) void this.#examine(tether)
+    for (const tether of this.#tethers) this.#examine(tether)
   }
 
-  async #examine(tether: Tether): Promise<void> {
+  #examine(tether: Tether): void {
+    const told = (reason: string | undefined) => {
+      if (reason === undefined || !this.#tethers.delete(tether)) return
+      this.#ended++
+      tether.onEnd(reason)
+    }
     // A store that cannot be read proves nothing; each message is identified anew anyway.
     try {
-      const verified = await this.#verifier.verify(tether.credential)
-      if (verified !== undefined && (await this.#admission.allows(verified.live.record, tether.address)))
-        return
-    } catch {
-      return
-    }
-    if (this.#tethers.delete(tether)) tether.onEnd()
+      const reason = this.#reasonToEnd(tether)
+      if (reason instanceof Promise) reason.then(told, () => {})
+      else told(reason)
+    } catch {}
   }
 
-  /** One timer for all: it wakes at the next expiry, and expiry itself is decided by comparison. */
+  /** At once, without a turn of the event loop, wherever the store answers at once. */
+  #reasonToEnd(tether: Tether) {
+    const { verifier, admission } = this.#parts
+    return after(verifier.again(tether.live), (verified) => {
+      if (verified === undefined) return this.#explain(tether)
+      const { record } = verified.live
+      if (isNarrower(verified, tether)) return 'its rights were narrowed'
+      return after(admission.obstacle(record, tether.address), (found) => {
+        if (found === undefined) this.#lookAgain(tether, record)
+        return found && `token ${OBSTACLES[found]}`
+      })
+    })
+  }
+
+  #explain({ live: { record, hash } }: Tether) {
+    const { tokens, users, clock } = this.#parts
+    return after(tokens.find(record.id), (now) => {
+      const found = now ? obstacle(now, hash, users.find(now.user), clock.now()) : 'deleted'
+      return `token ${OBSTACLES[found ?? 'replaced']}`
+    })
+  }
+
+  /** One timer for all: it wakes at the next end, which itself is decided by comparison. */
   #wakeAt(look: number | null): void {
     if (look === null || look >= this.#wakesAt) return
     this.#wakesAt = look
     clearTimeout(this.#timer)
-    const wait = Math.max(0, look - this.#clock.now())
+    const wait = Math.max(0, look - this.#parts.clock.now())
     this.#timer = setTimeout(() => this.#wake(), Math.min(wait + 1, LONGEST_WAIT_MS)).unref()
   }
 
   /** A use since the last look moves the end by rest further on. */
   #lookAgain(tether: Tether, record: TokenRecord): void {
-    void after(this.#admission.restsUntil(record), (rested) => {
-      const ends = [record.expires, rested].filter((end) => end !== null)
+    void after(this.#parts.admission.restsUntil(record), (rested) => {
+      const ends = [endOfSecret(record, tether.live.hash), rested].filter((end) => end !== null)
       tether.look = ends.length === 0 ? null : Math.min(...ends)
       this.#wakeAt(tether.look)
     })
   }
 
   #wake(): void {
-    const now = this.#clock.now()
+    const now = this.#parts.clock.now()
     this.#wakesAt = Number.POSITIVE_INFINITY
     let next: number | null = null
     for (const tether of this.#tethers) {
       if (tether.look === null) continue
-      if (tether.look <= now) void this.#examine(tether)
+      if (tether.look <= now) this.#examine(tether)
       else if (next === null || tether.look < next) next = tether.look
     }
     this.#wakeAt(next)
@@ -115,4 +141,9 @@ export class Tethers implements Feed {
   close(): void {
     clearTimeout(this.#timer)
   }
+}
+
+/** Whether a token and its owner may do less than when it was tied. */
+function isNarrower({ live, user }: Verified, before: Tether): boolean {
+  return !contains(live.record.scopes, before.live.record.scopes) || RANK[user.type] < RANK[before.user.type]
 }

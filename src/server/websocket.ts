@@ -2,12 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Admission } from '../auth/admission.ts'
-import type { Verified, Verifier } from '../auth/verifier.ts'
+import type { Verified } from '../auth/verifier.ts'
 import { asFailure } from '../protocol/failures.ts'
 import { Conversation } from './conversation.ts'
 import type { Exchange } from './exchange.ts'
-import { bearerOf, invalidToken } from './identify.ts'
+import { bearerOf, type Identification, invalidToken } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
 import { sendRaw } from './replies.ts'
@@ -24,8 +23,7 @@ const TOKEN_ENDED = 4401
 interface Parts {
   readonly exchange: Exchange
   readonly limits: Current<Limits>
-  readonly verifier: Verifier
-  readonly admission: Admission
+  readonly identification: Identification
   readonly tethers: Tethers
   readonly log: Logger
 }
@@ -65,24 +63,18 @@ export class WebSocketDoor {
   async #verify(origin: Origin): Promise<Verified | undefined> {
     const credential = bearerOf(origin.authorization)
     if (credential === undefined) return undefined
-    const verified = await this.#parts.verifier.verify(credential)
-    // The upgrade itself is no use of the token; the calls on it are.
-    if (verified !== undefined && (await this.#parts.admission.allows(verified.live.record, origin.address)))
-      return verified
-    throw invalidToken()
+    const verified = await this.#parts.identification.look(origin, credential)
+    if (verified === undefined) throw invalidToken()
+    return verified
   }
 
   #open(ws: WebSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
     origin.connection.conversing = true
     const session = new Session(ws, socket, origin, this.#parts)
     this.#sessions.add(session)
-    const credential = bearerOf(origin.authorization)
-    const untie =
-      verified && credential !== undefined
-        ? this.#parts.tethers.tie(credential, verified, origin.address, () =>
-            session.end(TOKEN_ENDED, 'token ended'),
-          )
-        : () => {}
+    const untie = verified
+      ? this.#parts.tethers.tie(verified, origin.address, (reason) => session.end(TOKEN_ENDED, reason))
+      : () => {}
     ws.on('close', () => {
       untie()
       this.#sessions.delete(session)
@@ -117,6 +109,7 @@ class Session {
       },
       pause: () => ws.pause(),
       resume: () => ws.resume(),
+      end: (reason) => this.end(TOKEN_ENDED, reason),
     })
     ws.on('error', () => {}) // ws closes the connection itself: 1007, 1009 and the like
     ws.on('pong', () => {
@@ -133,7 +126,7 @@ class Session {
 
   /** Takes no more calls; closes when those under way are answered. */
   end(code: number, reason: string): void {
-    this.#conversation.end(() => this.#ws.close(code, reason), { drop: true })
+    this.#conversation.finish(() => this.#ws.close(code, reason), { drop: true })
     setTimeout(() => this.#ws.terminate(), CLOSING_MS).unref()
   }
 

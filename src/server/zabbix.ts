@@ -96,9 +96,9 @@ class ZabbixRequest {
         const { address } = this.#origin
         return await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', address })
       }
-      this.#caller ??= await this.#authenticate()
-      if (!mayCall(this.#caller, row)) throw new Failure('forbidden', `No permissions to call "${method}".`)
-      return await this.#parts.dispatcher.run(row, params, this.#caller)
+      const caller = await this.#admit()
+      if (!mayCall(caller, row)) throw new Failure('forbidden', `No permissions to call "${method}".`)
+      return await this.#parts.dispatcher.run(row, params, caller)
     } catch (thrown) {
       return { failure: asFailure(thrown) }
     }
@@ -107,6 +107,18 @@ class ZabbixRequest {
   #refuseCredential(method: string): void {
     if (credentialOf(this.#origin) === undefined) return
     throw new Failure('invalid_params', `The "${method}" method must be called without authorization header.`)
+  }
+
+  /** Looked up once, but each call is a use of the token. */
+  async #admit(): Promise<TokenCaller> {
+    const known = this.#caller
+    if (known === undefined) {
+      this.#caller = await this.#authenticate()
+      return this.#caller
+    }
+    const caller = await this.#parts.identification.again(known, this.#origin)
+    if (caller === undefined) throw new Failure('invalid_params', 'Not authorized.')
+    return caller
   }
 
   async #authenticate(): Promise<TokenCaller> {

@@ -78,12 +78,10 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
       users.signal(JSON.stringify({ kind: 'user', id: '2', user: plain }))
       const callerOf = (superadmin: boolean): TokenCaller => {
         const user = users.find(superadmin ? '1' : '2') as UserRecord
-        return {
-          kind: 'token',
-          address: '',
-          token: { id: '0', scopes: ['*'] as readonly string[] } as TokenRecord,
-          user,
-        }
+        const scopes: readonly string[] = ['*']
+        const token = { id: '0', scopes, expires: null, expiresAt: 0 } as TokenRecord
+        const live = { record: token, hash: '', version: 1, stale: false }
+        return { kind: 'token', address: '', live, token, user }
       }
       const model = new Map<string, Model>()
       const dead: string[] = []

@@ -43,7 +43,10 @@ describe('Auth.CreateApiToken', () => {
     [`{"ttl":60,"name":"${'x'.repeat(65)}"}`, 'Invalid parameter "/name": value is too long.'],
     ['{"ttl":60,"replace":1}', 'Invalid parameter "/replace": a boolean is expected.'],
     ['[]', 'Invalid parameter "/": the parameter "ttl" is missing.'],
-    ['[60,"n","d",true,"1","Admin",["*"],8]', 'Invalid parameter "/": unexpected parameter "8".'],
+    [
+      '[60,"n","d",true,null,"Admin",["*"],1,60,["unix"],{"per_second":1},0,{},14]',
+      'Invalid parameter "/": unexpected parameter "14".',
+    ],
   ]
   for (const [params, reason] of bad) {
     it(`refuses ${params.slice(0, 40)} with the reason`, async () => {

@@ -58,6 +58,12 @@ describe('the table of methods', () => {
         ['userid', false],
         ['username', false],
         ['scopes', false],
+        ['max_uses', false],
+        ['idle_ttl', false],
+        ['allowed_ips', false],
+        ['rate_limit', false],
+        ['not_before', false],
+        ['metadata', false],
       ],
     )
     for (const { name, schema } of document.methods.flatMap(({ params, result }) => [...params, result])) {

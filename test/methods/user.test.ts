@@ -4,7 +4,7 @@ import { startDaemon } from '../support/daemon.ts'
 import { accepted, call, mint, type RpcError, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
-const admin = await mint(daemon, { ttl: 36_000 })
+const admin = await mint(daemon, { ttl: 0 })
 
 async function ask(
   method: string,

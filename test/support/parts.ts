@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Admission } from '../../src/auth/admission.ts'
 import type { Caller } from '../../src/auth/caller.ts'
 import { LastAccess } from '../../src/auth/last-access.ts'
 import { Ledger } from '../../src/auth/ledger.ts'
@@ -26,6 +27,8 @@ export async function authority(store: Store = memoryStore()) {
   const ledger = new Ledger(store, clock)
   const users = await Users.open(store, ledger)
   const pepper = new Pepper(randomBytes(32))
+  const lastAccess = new LastAccess(store, ledger, clock)
+  const policy = () => ({ rate: undefined, flush: 5_000 })
   return {
     store,
     time,
@@ -35,7 +38,8 @@ export async function authority(store: Store = memoryStore()) {
     users,
     tokens: new Tokens({ store, ledger, clock, pepper }),
     verifier: new Verifier({ store, pepper, clock, users, cacheSize: 100 }),
-    lastAccess: new LastAccess(store, ledger, clock),
+    lastAccess,
+    admission: new Admission({ store, ledger, clock, lastAccess, policy }),
     sweeper: new Sweeper(store, ledger, clock),
   }
 }

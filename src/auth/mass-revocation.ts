@@ -1,0 +1,89 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Entry, prefixed, type Store } from '../store/store.ts'
+import type { TokenCaller } from './caller.ts'
+import type { TokenRecord } from './records.ts'
+import { parseToken } from './token-steps.ts'
+import type { Tokens } from './tokens.ts'
+
+/** Which tokens are meant: those that fulfil each condition that is there. */
+export interface RevocationFilter {
+  /** Milliseconds since 1970. */
+  readonly createdBefore?: number | undefined
+  /** The owner's id. */
+  readonly user?: string | undefined
+  /** The uid that minted it. */
+  readonly mintedByUid?: number | undefined
+  /** The door through which it was minted. */
+  readonly mintedOn?: 'unix' | 'tcp' | undefined
+  /** The id of the user who created it. */
+  readonly creator?: string | undefined
+}
+
+/** Tokens revoked side by side, in one write. */
+const CHUNK = 100
+
+/** Ends every token that a filter names. Each is a decision of its own: what fails in the middle leaves the rest ended. */
+export class MassRevocation {
+  readonly #store: Store
+  readonly #tokens: Tokens
+
+  constructor(store: Store, tokens: Tokens) {
+    this.#store = store
+    this.#tokens = tokens
+  }
+
+  /** Returns how many were ended. The caller's own token goes last: a caller who vanishes has not revoked that alone. */
+  async revoke(filter: RevocationFilter, caller: TokenCaller): Promise<number> {
+    const own = caller.token.id
+    let ended = 0
+    let ownMatches = false
+    for await (const page of this.#candidates(filter)) {
+      const found = page.filter((record) => record.revoked === null && matches(record, filter))
+      ownMatches ||= found.some(({ id }) => id === own)
+      const others = found.filter(({ id }) => id !== own)
+      ended += await this.#revokeAll(others, caller)
+      await nextTurn()
+    }
+    if (!ownMatches) return ended
+    await this.#tokens.revoke(own, caller, 'by filter')
+    return ended + 1
+  }
+
+  async #revokeAll(records: readonly TokenRecord[], caller: TokenCaller): Promise<number> {
+    await Promise.all(records.map(({ id }) => this.#tokens.revoke(id, caller, 'by filter')))
+    return records.length
+  }
+
+  async *#candidates({ user }: RevocationFilter): AsyncGenerator<TokenRecord[]> {
+    const range = prefixed(user === undefined ? 't/' : `u/${user}/`)
+    for (let { gte } = range; ; ) {
+      const page = await this.#store.scan({ gte, lt: range.lt, limit: CHUNK })
+      const entries = user === undefined ? page : await this.#recordsOf(page)
+      yield entries.map(parseToken)
+      const last = page.at(-1)
+      if (last === undefined || page.length < CHUNK) return
+      gte = `${last.key}\0`
+    }
+  }
+
+  async #recordsOf(index: readonly Entry[]): Promise<Entry[]> {
+    const records = await Promise.all(
+      index.map(({ key }) => this.#store.get(`t/${key.slice(key.lastIndexOf('/') + 1)}`)),
+    )
+    return records.filter((entry) => entry !== undefined)
+  }
+}
+
+function matches(
+  record: TokenRecord,
+  { createdBefore, mintedByUid, mintedOn, creator, user }: RevocationFilter,
+) {
+  const by = record.mintedBy?.kind === 'local' ? record.mintedBy : undefined
+  return (
+    (createdBefore === undefined || record.created < createdBefore) &&
+    (user === undefined || record.user === user) &&
+    (mintedByUid === undefined || by?.uid === mintedByUid) &&
+    (mintedOn === undefined || by?.door === mintedOn) &&
+    (creator === undefined || record.creator === creator)
+  )
+}

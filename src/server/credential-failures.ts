@@ -1,0 +1,30 @@
+import { tooMany } from '../auth/admission.ts'
+import { Buckets } from '../auth/buckets.ts'
+import type { Rate } from '../auth/limits.ts'
+import type { Current } from './limits.ts'
+import { senderOf } from './neighbourhood.ts'
+import type { Origin } from './origin.ts'
+
+/**
+ * Counts credentials that belong to no token, by who sent them. Beyond the limit the answer is 429 instead of 401. A token
+ * that is valid passes always: else whoever shares an address with a guesser could be locked out by them (pitfall 26).
+ */
+export class CredentialFailures {
+  readonly #rate: Current<Rate | undefined>
+  readonly #buckets = new Buckets()
+
+  constructor(rate: Current<Rate | undefined>) {
+    this.#rate = rate
+  }
+
+  /** Throws `limited`. */
+  count(origin: Origin): void {
+    const rate = this.#rate()
+    const wait = rate && this.#buckets.take(senderOf(origin), rate)
+    if (wait === undefined) return
+    throw tooMany(
+      'Too many tokens from your address were unknown: mint another token, and try again later.',
+      wait,
+    )
+  }
+}
