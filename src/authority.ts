@@ -8,6 +8,11 @@ import { Backups } from './auth/backups.ts'
 import { Endings } from './auth/endings.ts'
 import { Explainer } from './auth/explanation.ts'
 import { Inspection } from './auth/inspection.ts'
+import { Configurations } from './auth/jwt/configurations.ts'
+import { Issuer } from './auth/jwt/issuer.ts'
+import { PersonalTokens } from './auth/jwt/personal-tokens.ts'
+import { SEAL_PURPOSE, Seal } from './auth/jwt/seal.ts'
+import { SignIn } from './auth/jwt/sign-in.ts'
 import { LastAccess } from './auth/last-access.ts'
 import { LateUses } from './auth/late-uses.ts'
 import { Ledger } from './auth/ledger.ts'
@@ -43,6 +48,10 @@ export interface Authority {
   readonly massRevocation: MassRevocation
   readonly explainer: Explainer
   readonly watches: Watches
+  readonly configurations: Configurations
+  readonly issuer: Issuer
+  readonly personalTokens: PersonalTokens
+  readonly signIn: SignIn
   readonly endings: Endings
   readonly audit: AuditLog
   readonly auditor: Auditor
@@ -71,13 +80,19 @@ export async function openAuthority(
   const admission = new Admission({ store, ledger, clock, lastAccess, policy })
   const tokens = new Tokens({ store, ledger, clock, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens, admission })
+  const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
+  const seal = new Seal(Pepper.derive(key, SEAL_PURPOSE))
+  const configurations = await new Configurations({ store, ledger, clock, seal }).open()
+  const issuer = new Issuer({ configurations, users, ledger, clock })
+  const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer })
+  const signIn = new SignIn({ store, configurations, personal: personalTokens, users, userObjects, clock })
   const audit = new AuditLog(store)
   const auditKey = new AuditKey(Pepper.derive(key, AUDIT_KEY_PURPOSE))
   return {
     clock,
     ledger,
     users,
-    verifier: new Verifier({ store, pepper, clock, users, cacheSize }),
+    verifier: new Verifier({ store, pepper, clock, users, cacheSize, signIn }),
     lastAccess,
     admission,
     tokens,
@@ -89,7 +104,11 @@ export async function openAuthority(
     watches: new Watches(audit, ledger),
     endings: new Endings({ store, ledger, clock, lastAccess, admission }),
     tokenGet: new TokenGet({ store, pepper, clock, lastAccess, users }),
-    userObjects: new UserObjects({ store, ledger, users, tokens: tokenObjects }),
+    userObjects,
+    configurations,
+    issuer,
+    personalTokens,
+    signIn,
     audit,
     auditor: new Auditor({ ledger, log: audit, clock, key: auditKey }),
     backups: new Backups(store, fingerprint(key)),

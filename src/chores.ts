@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Auditor } from './auth/auditor.ts'
 import type { Endings } from './auth/endings.ts'
+import type { PersonalTokens } from './auth/jwt/personal-tokens.ts'
 import type { LastAccess } from './auth/last-access.ts'
 import type { Ledger } from './auth/ledger.ts'
 import { DAEMON } from './auth/records.ts'
@@ -27,6 +28,7 @@ export interface ChoreParts {
   readonly refusals: RefusalLog
   readonly log: Logger
   readonly endings: Endings
+  readonly personalTokens: PersonalTokens
   readonly config: () => Config
 }
 
@@ -35,7 +37,19 @@ export interface ChoreParts {
  * summing up refusals. A chore that fails is tried again.
  */
 export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
-  const { store, ledger, clock, lastAccess, userObjects, auditor, refusals, endings, log, config } = parts
+  const {
+    store,
+    ledger,
+    clock,
+    lastAccess,
+    userObjects,
+    auditor,
+    refusals,
+    endings,
+    personalTokens,
+    log,
+    config,
+  } = parts
   const notifications = new Notifications(log)
   const announcer = new EndingAnnouncer(endings, notifications)
   const sweeper = new Sweeper(store, ledger, clock)
@@ -45,8 +59,14 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
     if (!store.writable) return
     running = running.then(work).catch((err: unknown) => log.error({ err, chore: name }, 'a chore failed'))
   }
-  const flush = chore('last access', () => lastAccess.flush())
-  const sweep = chore('sweep', () => sweeper.sweep(config().tokens.retain_expired, stopping.signal))
+  const flush = chore('last access', async () => {
+    await lastAccess.flush()
+    await personalTokens.flush()
+  })
+  const sweep = chore('sweep', async () => {
+    await sweeper.sweep(config().tokens.retain_expired, stopping.signal)
+    await personalTokens.sweep()
+  })
   const mark = chore('clock', () => ledger.markTime())
   const sumUp = chore('refusals', () => recordRefusals(refusals, ledger))
   const audit = chore('audit', async () => {

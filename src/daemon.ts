@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { printable } from './announcement.ts'
 import { actorOf } from './auth/actor.ts'
 import type { TokenCaller } from './auth/caller.ts'
 import { Operators } from './auth/operators.ts'
@@ -97,7 +98,12 @@ async function openDoors(
     resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
     reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
   }
-  const services = { ...authority, methods: METHODS, daemon: facts }
+  const services = {
+    ...authority,
+    methods: METHODS,
+    daemon: facts,
+    warn: (text: string) => log.warn(printable(text)),
+  }
   const doors = new Doors({
     ...callParts(services, { operators: () => operators, config: () => config, refusals, log }),
     tethers,

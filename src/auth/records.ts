@@ -1,4 +1,5 @@
 import { orderedNumber } from '../store/store.ts'
+import type { Configuration } from './jwt/configuration.ts'
 import type { TokenLimits } from './limits.ts'
 
 /**
@@ -14,6 +15,8 @@ import type { TokenLimits } from './limits.ts'
  *   k/<id>            how often it was used, where that is limited
  *   i/<id>            tokens that die of rest
  *   y/<id>            which of its ends were told
+ *   j/<name>          configurations of signed tokens
+ *   p/<user>/<jti>    personal signed tokens
  *   U/<id>            users
  *   N/<username>      id: a username is taken
  *   D/<id>            a deleted user whose tokens are being removed
@@ -28,6 +31,8 @@ export const lastAccessKey = (id: string) => `a/${orderedNumber(id)}`
 export const usesKey = (id: string) => `k/${orderedNumber(id)}`
 export const idleKey = (id: string) => `i/${orderedNumber(id)}`
 export const toldKey = (id: string) => `y/${orderedNumber(id)}`
+export const configurationKey = (name: string) => `j/${name}`
+export const personalKey = (user: string, jti: string) => `p/${user}/${jti}`
 export const userKey = (id: string) => `U/${orderedNumber(id)}`
 export const usernameKey = (username: string) => `N/${username}`
 export const deletedUserKey = (id: string) => `D/${orderedNumber(id)}`
@@ -117,6 +122,14 @@ export function sweptFrom(record: TokenRecord): number | null {
 export type Signal =
   | { readonly kind: 'token'; readonly token: string; readonly hashes: readonly string[] }
   | { readonly kind: 'user'; readonly id: string; readonly user: UserRecord | null }
+  | ({ readonly kind: 'jwt' } & ConfigurationChange)
+  | { readonly kind: 'personal'; readonly user: string; readonly jti: string }
+
+/** null: it is deleted. */
+export interface ConfigurationChange {
+  readonly name: string
+  readonly configuration: Configuration | null
+}
 
 /** `before`: the record whose secrets are to be looked up anew. */
 export function tokenSignal(before: TokenRecord): string {
@@ -126,6 +139,15 @@ export function tokenSignal(before: TokenRecord): string {
 /** `user`: as it is now; null once it is deleted. */
 export function userSignal(id: string, user: UserRecord | null): string {
   return encode({ kind: 'user', id, user })
+}
+
+export function jwtSignal(change: ConfigurationChange): string {
+  return encode({ kind: 'jwt', ...change })
+}
+
+/** A personal signed token was revoked. */
+export function personalSignal(user: string, jti: string): string {
+  return encode({ kind: 'personal', user, jti })
 }
 
 function encode(signal: Signal): string {

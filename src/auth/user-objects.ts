@@ -99,6 +99,25 @@ export class UserObjects {
     })
   }
 
+  /** Somebody who has signed in for the first time. Returns the id; also if somebody else was faster. */
+  async enlist(draft: UserDraft): Promise<string> {
+    const user = newUser(await this.#ids.next(), draft)
+    const { id, username, type, status } = user
+    return this.#ledger.decide(async () => {
+      const taken = await this.#store.get(usernameKey(username))
+      if (taken !== undefined) return taken.value
+      const committed = await this.#ledger.commit({
+        steps: [
+          { key: userKey(id), expect: 0, write: JSON.stringify(user) },
+          { key: usernameKey(username), expect: 0, write: id },
+        ],
+        audit: [{ event: 'user.create', by: DAEMON, user: id, username, type, status }],
+        signals: [userSignal(id, user)],
+      })
+      return committed ? id : undefined
+    })
+  }
+
   async #refuseTaken(username: string): Promise<void> {
     if ((await this.#store.get(usernameKey(username))) === undefined) return
     throw new Failure('invalid_params', `User with username "${username}" already exists.`)

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
+import { isJwtShaped, type SignedClaims, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
 import { decodeSignal, secretKey, type TokenRecord, type UserRecord } from './records.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
@@ -13,6 +14,8 @@ export interface Live {
   readonly record: TokenRecord
   /** Of the secret that was shown. */
   readonly hash: string
+  /** What was signed, where it is a signed token: its record is made up, and nowhere stored. */
+  readonly signed?: SignedClaims
   /** Of the record, as it was read. */
   readonly version: number
   /** Set by a signal or an eviction: whoever still holds this must verify anew. */
@@ -40,11 +43,21 @@ export class Verifier implements Feed {
   readonly #pepper: Pepper
   readonly #clock: Clock
   readonly #users: Users
+  readonly #signIn: SignIn | undefined
   readonly #cache: LRUCache<string, Live>
   /** Reads under way, of stores that take their time: one for each token, however many ask. */
   readonly #loads = new Map<string, Load>()
 
-  constructor(parts: { store: Store; pepper: Pepper; clock: Clock; users: Users; cacheSize: number }) {
+  /** `signIn`: for signed tokens; left out, none is accepted. */
+  constructor(parts: {
+    store: Store
+    pepper: Pepper
+    clock: Clock
+    users: Users
+    cacheSize: number
+    signIn?: SignIn
+  }) {
+    this.#signIn = parts.signIn
     this.#store = parts.store
     this.#pepper = parts.pepper
     this.#clock = parts.clock
@@ -60,18 +73,20 @@ export class Verifier implements Feed {
 
   /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
   verify(secret: string): Maybe<Verified | undefined> {
+    if (this.#signIn !== undefined && isJwtShaped(secret)) return this.#signIn.verify(secret)
     return after(this.#find(secret), (live) => live && this.check(live))
   }
 
   /** What became of a token that was found before: the same question, whether its record has changed since or not. */
   again(live: Live): Maybe<Verified | undefined> {
+    if (live.signed !== undefined) return this.#signIn?.again(live)
     return live.stale ? after(this.#load(live.hash), (now) => now && this.check(now)) : this.check(live)
   }
 
   /** What stands against a secret that is not accepted, where it belongs to a token that is still there. */
   refusal(secret: string): Maybe<{ readonly record: TokenRecord; readonly obstacle: Obstacle } | undefined> {
     return after(this.#find(secret), (live) => {
-      const found = live && this.#obstacle(live)
+      const found = live && this.obstacle(live)
       return found && { record: live.record, obstacle: found }
     })
   }
@@ -84,13 +99,17 @@ export class Verifier implements Feed {
 
   /** The same question for a token found before; cheap enough for every message of a connection. */
   check(live: Live): Verified | undefined {
+    if (live.signed !== undefined) return this.#signIn?.check(live)
     if (live.stale) return undefined
     const user = this.#users.find(live.record.user)
     const isGood = user && obstacle(live.record, live.hash, user, this.#clock.now()) === undefined
     return isGood ? { live, user } : undefined
   }
 
-  #obstacle({ record, hash }: Live): Obstacle | undefined {
+  /** What stands against one that was found, as it was then. */
+  obstacle(live: Live): Obstacle | undefined {
+    if (live.signed !== undefined) return this.#signIn?.obstacle(live)
+    const { record, hash } = live
     return obstacle(record, hash, this.#users.find(record.user), this.#clock.now())
   }
 

@@ -107,8 +107,8 @@ export const whoAmI = method({
       last_access: { ...TIME, description: 'Likewise.' },
     },
   }),
-  handler: (_params, { token, user }, { lastAccess }) =>
-    after(lastAccess.read(token.id), (accessed) => ({
+  handler: (_params, { live, token, user }, { lastAccess }) =>
+    after(live.signed === undefined ? lastAccess.read(token.id) : undefined, (accessed) => ({
       tokenid: token.id,
       name: token.name,
       user: { userid: user.id, username: user.username },
@@ -128,13 +128,27 @@ export const revokeApiToken = method({
   effect: 'write',
   params: object({ tokenid: optional(described(id(), 'Left out: the token that makes this call.')) }),
   result: shape<boolean>({ const: true, description: 'Given again for a token that is revoked already.' }),
-  async handler({ tokenid = undefined }, caller, { tokens }) {
+  async handler({ tokenid = undefined }, caller, { tokens, personalTokens }) {
+    if (tokenid === undefined && caller.live.signed !== undefined) return revokeSigned(caller, personalTokens)
     const target = tokenid ?? caller.token.id
     await refuseForeign(target, caller, tokens)
     await tokens.revoke(target, caller, target === caller.token.id ? 'by itself' : 'by request')
     return true
   },
 })
+
+/** Of signed tokens only those that users sign for themselves are known one by one. */
+async function revokeSigned(caller: TokenCaller, personal: Services['personalTokens']): Promise<true> {
+  const { signed } = caller.live
+  const known = signed?.jti !== undefined && (await personal.knows(caller.user.id, signed.jti))
+  if (!known || signed?.jti === undefined)
+    throw new Failure(
+      'forbidden',
+      'A signed token ends with its time, or with its configuration: jwt.delete.',
+    )
+  await personal.revoke(signed.jti, caller)
+  return true
+}
 
 /** Unknown and forbidden ids are answered alike, so that nobody can find out which ids exist. */
 async function refuseForeign(target: string, caller: TokenCaller, tokens: Services['tokens']): Promise<void> {

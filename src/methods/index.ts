@@ -1,5 +1,6 @@
 import { AUDIT_METHODS } from './audit.ts'
 import { createApiToken, revokeApiToken, whoAmI } from './auth.ts'
+import { JWT_METHODS } from './jwt.ts'
 import type { Method } from './method.ts'
 import { STORE_METHODS } from './store.ts'
 import { clockReset, rpcDiscover, systemInfo, systemReload } from './system.ts'
@@ -15,6 +16,7 @@ export const METHODS: readonly Method[] = [
   ...TOKEN_METHODS,
   ...TOKEN_LIFE_METHODS,
   ...USER_METHODS,
+  ...JWT_METHODS,
   ...AUDIT_METHODS,
   systemInfo,
   systemReload,

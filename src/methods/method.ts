@@ -5,6 +5,9 @@ import type { Backups } from '../auth/backups.ts'
 import type { AnonymousCaller, Caller, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import type { Explainer } from '../auth/explanation.ts'
 import type { Inspection } from '../auth/inspection.ts'
+import type { Configurations } from '../auth/jwt/configurations.ts'
+import type { Issuer } from '../auth/jwt/issuer.ts'
+import type { PersonalTokens } from '../auth/jwt/personal-tokens.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { MassRevocation } from '../auth/mass-revocation.ts'
 import type { UserType } from '../auth/records.ts'
@@ -40,9 +43,14 @@ export interface Services {
   readonly massRevocation: MassRevocation
   readonly explainer: Explainer
   readonly watches: Watches
+  readonly configurations: Configurations
+  readonly issuer: Issuer
+  readonly personalTokens: PersonalTokens
   readonly userObjects: UserObjects
   readonly verifier: Verifier
   readonly daemon: DaemonFacts
+  /** Tells the operator of what is unwise, in the log. */
+  warn(text: string): void
   readonly methods: readonly Method[]
 }
 

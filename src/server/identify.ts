@@ -1,6 +1,7 @@
 import { describePeer } from '../auth/actor.ts'
 import type { Admission } from '../auth/admission.ts'
 import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
+import type { SignIn } from '../auth/jwt/sign-in.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { LateUses } from '../auth/late-uses.ts'
 import type { Operators } from '../auth/operators.ts'
@@ -27,6 +28,7 @@ export class Identification {
   readonly #refusals: RefusalLog
   readonly #failures: CredentialFailures
   readonly #lateUses: LateUses
+  readonly #signIn: SignIn
   readonly #warnBefore: Current<number>
 
   constructor(parts: {
@@ -38,6 +40,7 @@ export class Identification {
     refusals: RefusalLog
     failures: CredentialFailures
     lateUses: LateUses
+    signIn: SignIn
     /** Milliseconds: replies to tokens that end sooner say so. */
     warnBefore: Current<number>
   }) {
@@ -49,6 +52,7 @@ export class Identification {
     this.#refusals = parts.refusals
     this.#failures = parts.failures
     this.#lateUses = parts.lateUses
+    this.#signIn = parts.signIn
     this.#warnBefore = parts.warnBefore
   }
 
@@ -125,7 +129,8 @@ export class Identification {
     const { address, outlet } = origin
     return after(this.#admission.use(live, address), (admitted) => {
       if (!admitted) return undefined
-      this.#lastAccess.touch(live.record.id)
+      if (live.signed === undefined) this.#lastAccess.touch(live.record.id)
+      else this.#signIn.touch(live)
       const ends = endOfSecret(live.record, live.hash)
       if (ends !== null) this.#warn(origin, ends)
       return { kind: 'token', address, live, token: live.record, user, outlet }

@@ -1,6 +1,6 @@
 import type { Admission } from '../auth/admission.ts'
 import { RANK } from '../auth/caller.ts'
-import { decodeSignal, type TokenRecord, type UserRecord } from '../auth/records.ts'
+import { decodeSignal, type Signal, type TokenRecord, type UserRecord } from '../auth/records.ts'
 import { contains } from '../auth/scopes.ts'
 import { endOfSecret, OBSTACLES, obstacle } from '../auth/standing.ts'
 import type { Tokens } from '../auth/tokens.ts'
@@ -62,10 +62,7 @@ export class Tethers implements Feed {
 
   signal(payload: string): void {
     const signal = decodeSignal(payload)
-    for (const tether of this.#tethers) {
-      const { id, user } = tether.live.record
-      if (signal.kind === 'token' ? id === signal.token : user === signal.id) this.#examine(tether)
-    }
+    for (const tether of this.#tethers) if (isAbout(signal, tether.live)) this.#examine(tether)
   }
 
   reset(): void {
@@ -100,8 +97,10 @@ export class Tethers implements Feed {
     })
   }
 
-  #explain({ live: { record, hash } }: Tether) {
-    const { tokens, users, clock } = this.#parts
+  #explain({ live }: Tether) {
+    const { verifier, tokens, users, clock } = this.#parts
+    if (live.signed !== undefined) return `token ${OBSTACLES[verifier.obstacle(live) ?? 'revoked']}`
+    const { record, hash } = live
     return after(tokens.find(record.id), (now) => {
       const found = now ? obstacle(now, hash, users.find(now.user), clock.now()) : 'deleted'
       return `token ${OBSTACLES[found ?? 'replaced']}`
@@ -140,6 +139,19 @@ export class Tethers implements Feed {
 
   close(): void {
     clearTimeout(this.#timer)
+  }
+}
+
+function isAbout(signal: Signal, { record, signed }: Live): boolean {
+  switch (signal.kind) {
+    case 'token':
+      return record.id === signal.token
+    case 'user':
+      return record.user === signal.id
+    case 'jwt':
+      return signed?.configuration === signal.name
+    case 'personal':
+      return signed?.jti === signal.jti
   }
 }
 
