@@ -6,6 +6,7 @@ import { AuditLog } from './auth/audit-log.ts'
 import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
 import { Backups } from './auth/backups.ts'
 import { Endings } from './auth/endings.ts'
+import { Enlistment } from './auth/enlistment.ts'
 import { Explainer } from './auth/explanation.ts'
 import { Inspection } from './auth/inspection.ts'
 import { Configurations } from './auth/jwt/configurations.ts'
@@ -18,8 +19,10 @@ import { LateUses } from './auth/late-uses.ts'
 import { Ledger } from './auth/ledger.ts'
 import { MassRevocation } from './auth/mass-revocation.ts'
 import { Pepper } from './auth/secret.ts'
+import { TokenCounts } from './auth/token-counts.ts'
 import { TokenGet } from './auth/token-get.ts'
 import { TokenObjects } from './auth/token-objects.ts'
+import { TokenRenewal } from './auth/token-renewal.ts'
 import { Tokens } from './auth/tokens.ts'
 import { UserObjects } from './auth/user-objects.ts'
 import { Users } from './auth/users.ts'
@@ -40,9 +43,11 @@ export interface Authority {
   readonly lastAccess: LastAccess
   readonly admission: Admission
   readonly tokens: Tokens
+  readonly tokenCounts: TokenCounts
   readonly wishRefusals: WishRefusals
   readonly lateUses: LateUses
   readonly tokenObjects: TokenObjects
+  readonly renewal: TokenRenewal
   readonly tokenGet: TokenGet
   readonly userObjects: UserObjects
   readonly massRevocation: MassRevocation
@@ -77,15 +82,16 @@ export async function openAuthority(
   const ledger = new Ledger(store, clock, (event) => announce(event, log))
   const users = await Users.open(store, ledger)
   const lastAccess = new LastAccess(store, ledger, clock)
-  const admission = new Admission({ store, ledger, clock, lastAccess, policy })
+  const admission = new Admission({ store, ledger, clock, lastAccess, users, policy })
   const tokens = new Tokens({ store, ledger, clock, pepper })
-  const tokenObjects = new TokenObjects({ store, ledger, clock, pepper, users, tokens, admission })
+  const tokenObjects = new TokenObjects({ store, ledger, clock, users, tokens, admission })
   const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
   const seal = new Seal(Pepper.derive(key, SEAL_PURPOSE))
   const configurations = await new Configurations({ store, ledger, clock, seal }).open()
   const issuer = new Issuer({ configurations, users, ledger, clock })
   const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer })
-  const signIn = new SignIn({ store, configurations, personal: personalTokens, users, userObjects, clock })
+  const enlistment = new Enlistment(store, ledger)
+  const signIn = new SignIn({ store, configurations, personal: personalTokens, users, enlistment, clock })
   const audit = new AuditLog(store)
   const auditKey = new AuditKey(Pepper.derive(key, AUDIT_KEY_PURPOSE))
   return {
@@ -96,9 +102,11 @@ export async function openAuthority(
     lastAccess,
     admission,
     tokens,
+    tokenCounts: new TokenCounts(store, clock),
     wishRefusals: new WishRefusals(ledger, clock),
     lateUses: new LateUses(ledger, clock, log),
     tokenObjects,
+    renewal: new TokenRenewal({ store, ledger, clock, pepper, users, admission }),
     massRevocation: new MassRevocation(store, tokens),
     explainer: new Explainer({ store, pepper, clock, users, admission }),
     watches: new Watches(audit, ledger),

@@ -1,6 +1,7 @@
 import { AddressRanges } from './auth/ranges.ts'
 import { isScope, MOST_SCOPES } from './auth/scopes.ts'
 import { parsePlace } from './server/place.ts'
+import { isRoutePath } from './server/routes.ts'
 import * as settings from './settings.ts'
 
 const reloads = { reloads: true }
@@ -93,6 +94,20 @@ export const NOTIFY_KEYS = {
   command: command([]),
 }
 
+const routePath = settings.kind<string>(
+  'a path of plain segments ("/files/list"), with a star at most as the last one ("/files/*")',
+  (value) => (typeof value === 'string' && isRoutePath(value) ? value : undefined),
+)
+
+const scope = settings.kind<string>('a scope ("files.read")', (value) => (isScope(value) ? value : undefined))
+
+/** The keys of a `[[route]]`. */
+export const ROUTE_KEYS = {
+  method: settings.optionalName(undefined),
+  path: routePath(''),
+  scope: scope(''),
+}
+
 /** The keys of a `[[remote]]`. */
 export const REMOTE_KEYS = {
   listen: place(''),
@@ -105,6 +120,7 @@ export const REMOTE_KEYS = {
 
 export type OperatorValues = settings.RowOf<typeof OPERATOR_KEYS>
 export type NotifyValues = settings.RowOf<typeof NOTIFY_KEYS>
+export type RouteValues = settings.RowOf<typeof ROUTE_KEYS>
 export type RemoteValues = settings.RowOf<typeof REMOTE_KEYS>
 
 export type Values = settings.ValuesOf<typeof SCHEMA>

@@ -5,6 +5,8 @@ import {
   type OperatorValues,
   REMOTE_KEYS,
   type RemoteValues,
+  ROUTE_KEYS,
+  type RouteValues,
 } from './config-schema.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { isOfThisHost, parsePlace } from './server/place.ts'
@@ -15,14 +17,15 @@ export interface Notify extends NotifyValues {
   readonly before: number
 }
 
-/** What the configuration has several of: `[[operators]]`, `[[remote]]` and `[[notify]]`, in the order of the file. */
+/** What the configuration has several of: `[[operators]]`, `[[remote]]`, `[[notify]]` and `[[route]]`, in the order of the file. */
 export interface Tables {
   readonly operators: readonly OperatorValues[]
   readonly remote: readonly RemoteValues[]
   readonly notify: readonly Notify[]
+  readonly route: readonly RouteValues[]
 }
 
-export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote', 'notify']
+export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote', 'notify', 'route']
 
 /** Only the file has tables. Throws Complaint, which names the table by its number and the key. */
 export function readTables(content: Readonly<Record<string, unknown>>, file: string): Tables {
@@ -47,7 +50,11 @@ export function readTables(content: Readonly<Record<string, unknown>>, file: str
   })
   const span = notify.find(({ before }, at) => notify.findIndex((other) => other.before === before) !== at)
   if (span !== undefined) throw new Complaint(`${file}: two [[notify]] have the same before`)
-  return { operators, remote, notify }
+  const route = rows(content, 'route', file).map((row, at) => {
+    const where = `${file}: route[${at}]`
+    return refuseUnclearRoute(readRow<RouteValues>(row, ROUTE_KEYS, where), where)
+  })
+  return { operators, remote, notify, route }
 }
 
 function rows(content: Readonly<Record<string, unknown>>, name: keyof Tables, file: string): object[] {
@@ -83,6 +90,14 @@ function refuseUnclearOperator({ user, uid, group, gid }: OperatorValues, where:
 function withSpan({ before, command }: NotifyValues, where: string): Notify {
   if (before !== undefined) return { before, command }
   throw new Complaint(`${where}: how long before the end of a token?`, 'write before = "3d", say')
+}
+
+function refuseUnclearRoute(route: RouteValues, where: string): RouteValues {
+  if (route.path !== '' && route.scope !== '') return route
+  throw new Complaint(
+    `${where}: a route has a path and a scope`,
+    'write path = "/files/*" and scope = "files.read", say',
+  )
 }
 
 /** Tokens over the network without TLS would be everybody's. */

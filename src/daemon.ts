@@ -1,28 +1,26 @@
 import type { Logger } from 'pino'
 import { printable } from './announcement.ts'
 import { actorOf } from './auth/actor.ts'
-import type { TokenCaller } from './auth/caller.ts'
+import type { Outlet, TokenCaller } from './auth/caller.ts'
 import { Operators } from './auth/operators.ts'
 import { type Actor, DAEMON } from './auth/records.ts'
-import { type Authority, openAuthority } from './authority.ts'
+import { openAuthority } from './authority.ts'
+import { buildCallPath } from './call-path.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
 import { recordConfig } from './config-audit.ts'
-import { failureRateOf, usePolicyOf } from './config-policy.ts'
+import { usePolicyOf } from './config-policy.ts'
 import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
-import type { DaemonFacts, Reloaded, Services } from './methods/method.ts'
+import type { DaemonFacts, Reloaded } from './methods/method.ts'
+import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
-import { CredentialFailures } from './server/credential-failures.ts'
-import { Dispatcher } from './server/dispatch.ts'
 import { Doors } from './server/doors.ts'
-import { Exchange } from './server/exchange.ts'
-import { Identification } from './server/identify.ts'
 import { RefusalLog } from './server/refusal-log.ts'
+import { Telemetry } from './server/telemetry.ts'
 import { Tethers } from './server/tethers.ts'
-import { ZabbixDialect } from './server/zabbix.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory, type StateDirectory } from './store/directory.ts'
 import { DamagedRecord } from './store/record.ts'
@@ -85,6 +83,7 @@ async function openDoors(
   const { clock, ledger, users, tokens, backups } = authority
   const tethers = new Tethers({ ...authority, store })
   const refusals = new RefusalLog(log)
+  const telemetry = new Telemetry()
   const started = performance.now()
   const facts: DaemonFacts = {
     version: readVersion(),
@@ -93,11 +92,20 @@ async function openDoors(
     writable: () => store.writable,
     connections: () => doors.connections,
     endedConnections: () => tethers.ended,
+    metrics: () => metrics.text(),
     tie: (caller) => tieConversation(tethers, caller),
     vouching: () => vouching(config),
     resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
     reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
   }
+  const metrics = new Metrics({
+    telemetry,
+    tokens: authority.tokenCounts,
+    store,
+    users: () => users.count,
+    connections: facts.connections,
+    endedConnections: facts.endedConnections,
+  })
   const services = {
     ...authority,
     methods: METHODS,
@@ -105,7 +113,14 @@ async function openDoors(
     warn: (text: string) => log.warn(printable(text)),
   }
   const doors = new Doors({
-    ...callParts(services, { operators: () => operators, config: () => config, refusals, log }),
+    ...buildCallPath({
+      services,
+      operators: () => operators,
+      config: () => config,
+      refusals,
+      telemetry,
+      log,
+    }),
     tethers,
     refusals,
     log,
@@ -182,38 +197,14 @@ function operatorsOf({ operators, listen }: Config): Operators {
   return new Operators(operators, listen.loopback_mint)
 }
 
+/** Tokens that a conversation is tied to already. */
+const tied = new WeakMap<Outlet, Set<string>>()
+
 function tieConversation(tethers: Tethers, { live, user, address, outlet }: TokenCaller): void {
   if (outlet === undefined) return
+  const hashes = tied.get(outlet) ?? new Set()
+  if (hashes.has(live.hash)) return
+  tied.set(outlet, hashes.add(live.hash))
   const untie = tethers.tie({ live, user }, address, (reason) => outlet.end(reason))
   outlet.onClose(untie)
-}
-
-/** What a call goes through, from its text to its answer. */
-function callParts(
-  services: Services & Authority,
-  {
-    operators,
-    config,
-    refusals,
-    log,
-  }: {
-    operators: () => Operators
-    config: () => Config
-    refusals: RefusalLog
-    log: Logger
-  },
-) {
-  const { verifier } = services
-  const failures = new CredentialFailures(() => failureRateOf(config()))
-  const warnBefore = () => config().tokens.warn_before
-  const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
-  const dispatcher = new Dispatcher(services, identification, log)
-  const limits = () => config().limits
-  const anonymous = () => config().zabbix.anonymous_methods
-  return {
-    limits,
-    identification,
-    exchange: new Exchange(dispatcher, limits),
-    zabbix: new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous }),
-  }
 }

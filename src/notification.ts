@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { printable } from './announcement.ts'
 import type { Ending, Endings } from './auth/endings.ts'
 import type { Notify } from './config-tables.ts'
+import { inWords } from './protocol/complaint.ts'
 
 /** How long a command may take, and how many may wait for their turn: one runs at a time. */
 const LONGEST_MS = 10_000
@@ -49,21 +50,21 @@ export class Notifications {
   #tellOne({ command: [program = '', ...args], ending }: Waiting): Promise<void> {
     const { id } = ending.record
     return new Promise((resolve) => {
-      const child = spawn(program, [...args, ...facts(ending)], {
-        stdio: 'ignore',
-        shell: false,
-        timeout: LONGEST_MS,
-        killSignal: 'SIGKILL',
-      })
       const done = (what: string | undefined) => {
         if (what !== undefined)
           this.#log.warn({ event: 'notify', token: id, program }, `telling about token ${id}: ${what}`)
         resolve()
       }
-      child.on('error', (error) => done(error.message))
-      child.on('close', (code, signal) =>
-        done(code === 0 ? undefined : `${program} ended with ${signal ?? code}`),
-      )
+      try {
+        const options = { stdio: 'ignore', timeout: LONGEST_MS, killSignal: 'SIGKILL' } as const
+        const child = spawn(program, [...args, ...facts(ending)], options)
+        child.on('error', (error) => done(error.message))
+        child.on('close', (code, signal) =>
+          done(code === 0 ? undefined : `${program} ended with ${signal ?? code}`),
+        )
+      } catch (error) {
+        done(inWords(error)) // most of what can be wrong with a program is thrown, not told
+      }
     })
   }
 }

@@ -6,10 +6,12 @@ import { Buckets } from './buckets.ts'
 import type { LastAccess } from './last-access.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { narrower, type Rate, type TokenLimits } from './limits.ts'
+import type { Live } from './live.ts'
 import { AddressRanges } from './ranges.ts'
 import { DAEMON, type TokenRecord, tokenKey, tokenSignal, usesKey } from './records.ts'
-import type { Obstacle } from './standing.ts'
-import type { Live } from './verifier.ts'
+import { type Obstacle, obstacle } from './standing.ts'
+import { parseToken } from './token-steps.ts'
+import type { Users } from './users.ts'
 
 /** What the configuration says about the use of every token. */
 export interface UsePolicy {
@@ -23,6 +25,7 @@ interface Parts {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly lastAccess: LastAccess
+  readonly users: Users
   readonly policy: () => UsePolicy
 }
 
@@ -47,19 +50,20 @@ export class Admission {
     if (limits === undefined && rate === undefined) return true
     return after(this.obstacle(live.record, address), (obstacle) => {
       if (obstacle !== undefined) return false
-      this.#slow(live.record.id, narrower(limits?.rate, rate))
+      this.#slow(live.record, narrower(limits?.rate, rate))
       return limits?.maxUses === undefined ? true : this.#count(live, limits.maxUses)
     })
   }
 
-  /** What its bounds have against it, without using it: for what only asks, and for connections that stay open. */
-  obstacle(record: TokenRecord, address: string): Maybe<Obstacle | undefined> {
+  /** What its bounds have against it, without using it: for what only asks, and for connections that stay open. `address`: undefined for wherever it may be used from. */
+  obstacle(record: TokenRecord, address: string | undefined): Maybe<Obstacle | undefined> {
     const { id, limits } = record
     if (limits === undefined) return undefined
     const { notBefore, allowedIps, maxUses } = limits
     const now = this.#parts.clock.now()
     if (notBefore !== undefined && now < notBefore) return 'not_before'
-    if (allowedIps !== undefined && !rangesOf(limits).includes(address)) return 'allowed_ips'
+    if (allowedIps !== undefined && address !== undefined && !rangesOf(limits).includes(address))
+      return 'allowed_ips'
     return after(this.restsUntil(record), (end) => {
       if (end !== null && now >= end) return 'idle_ttl'
       if (maxUses === undefined) return undefined
@@ -68,9 +72,9 @@ export class Admission {
   }
 
   /** Seconds until it may be called again, where its rate is exhausted. Takes nothing of it. */
-  wait({ id, limits }: TokenRecord): number | undefined {
+  wait({ id, pool = id, limits }: TokenRecord): number | undefined {
     const rate = narrower(limits?.rate, this.#parts.policy().rate)
-    return rate && this.#buckets.wait(id, rate)
+    return rate && this.#buckets.wait(pool, rate)
   }
 
   /** When it dies of rest, unless it is used before; null: it may rest. Milliseconds since 1970. */
@@ -100,8 +104,8 @@ export class Admission {
     )
   }
 
-  #slow(id: string, rate: Rate | undefined): void {
-    const wait = rate && this.#buckets.take(id, rate)
+  #slow({ id, pool = id }: TokenRecord, rate: Rate | undefined): void {
+    const wait = rate && this.#buckets.take(pool, rate)
     if (wait === undefined) return
     throw tooMany(`This token may make ${rate?.perSecond} calls a second: try again in ${wait} s.`, wait)
   }
@@ -119,16 +123,23 @@ export class Admission {
     return mine
   }
 
+  #stands(record: TokenRecord, hash: string): boolean {
+    const { users, clock } = this.#parts
+    return obstacle(record, hash, users.find(record.user), clock.now()) === undefined
+  }
+
   /** Durable before the call is served, and only if the token is still as it was found (pitfall 22). */
-  #countNow({ record, version }: Live, maxUses: number): Promise<boolean> {
+  #countNow({ record, version, hash }: Live, maxUses: number): Promise<boolean> {
     const { store, ledger } = this.#parts
     return ledger.decide(async () => {
       const token = await store.get(tokenKey(record.id))
       const uses = await store.get(usesKey(record.id))
       const used = Number(uses?.value ?? 0)
-      if (token?.version !== version || used >= maxUses) return false
+      if (token === undefined || used >= maxUses) return false
+      // Changed since it was found, which need not have ended it.
+      if (token.version !== version && !this.#stands(parseToken(token), hash)) return false
       const steps = [
-        { key: tokenKey(record.id), expect: version },
+        { key: tokenKey(record.id), expect: token.version },
         { key: usesKey(record.id), expect: uses?.version ?? 0, write: String(used + 1) },
       ]
       // The last use ends what is open; its own call is under way already.

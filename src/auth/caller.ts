@@ -1,5 +1,5 @@
+import type { Live } from './live.ts'
 import type { TokenRecord, UserRecord, UserType } from './records.ts'
-import type { Live } from './verifier.ts'
 
 /** How much each type of user may do; a row's `access` is compared with it. */
 export const RANK: Readonly<Record<UserType, number>> = { user: 1, admin: 2, superadmin: 3 }
@@ -46,6 +46,8 @@ export interface TokenCaller {
   /** The record of `live`. */
   readonly token: TokenRecord
   readonly user: UserRecord
+  /** One of several calls that were admitted together (Zabbix's batch): it goes on as it was, whatever the ones before it did. */
+  readonly fixed?: boolean
   /** The conversation that the call came over, where it can be told more than its answer. */
   readonly outlet?: Outlet | undefined
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
+import { DamagedRecord } from '../store/record.ts'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import type { LastAccess } from './last-access.ts'
@@ -51,8 +52,14 @@ export class Endings {
       return
     }
     for await (const records of this.#expiringBetween(told + 1, until)) {
-      const audit = records.map((record) => describeToken('token.expire', DAEMON, record))
-      if (audit.length > 0) await ledger.commit({ steps: [], audit })
+      const last = records.at(-1)
+      if (last === undefined) continue
+      // The second of the last one may go on in the next page: it is told again rather than not at all.
+      const steps = [{ key: TOLD_UNTIL, write: String(last.expiresAt - 1) }]
+      await ledger.commit({
+        steps,
+        audit: records.map((record) => describeToken('token.expire', DAEMON, record)),
+      })
     }
     await ledger.note([mark])
   }
@@ -107,8 +114,8 @@ export class Endings {
     const { store } = this.#parts
     for (let gte = from; ; ) {
       const page = await store.scan({ gte, lt, limit: PAGE })
-      const entries = await Promise.all(page.map(({ key }) => store.get(tokenKey(idIn(key)))))
-      yield entries.filter((entry): entry is Entry => entry !== undefined).map(parseToken)
+      const entries = await Promise.all(page.map(({ key }) => readable(store, tokenKey(idIn(key)))))
+      yield entries.filter((entry) => entry !== undefined).map(parseToken)
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE) return
       gte = `${last.key}\0`
@@ -119,6 +126,16 @@ export class Endings {
 
 /** Notes of what was told about one token: several spans for its present end, and old ones that no longer matter. */
 const MOST_TOLD = 32
+
+/** One damaged record must not keep the others from being told of; the check names it. */
+async function readable(store: Store, key: string): Promise<Entry | undefined> {
+  try {
+    return await store.get(key)
+  } catch (error) {
+    if (error instanceof DamagedRecord) return undefined
+    throw error
+  }
+}
 
 function idIn(key: string): string {
   return String(BigInt(key.slice(key.lastIndexOf('/') + 1)))

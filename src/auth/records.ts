@@ -70,6 +70,8 @@ export interface TokenRecord {
   readonly renewed?: number
   /** The secret before the present one, which is accepted until then; kept after that, so that a late use is noticed. */
   readonly retiring?: { readonly hash: string; readonly until: number }
+  /** The id of the token whose bucket of calls it shares: the first of those that made it that has a rate. */
+  readonly pool?: string
   /** The operator's own. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../protocol/failures.ts'
+import type { Holder } from './holder.ts'
 import { excess, type LimitParams, limitsFrom, type Rights } from './limits.ts'
 import type { TokenRecord } from './records.ts'
 
@@ -20,12 +21,6 @@ export interface TokenChange extends LimitParams {
   expires_at?: number
 }
 
-/** A token, and the uses that it has left (undefined: no bound). */
-export interface Holder {
-  readonly record: TokenRecord
-  readonly remaining: number | undefined
-}
-
 /** A token makes, widens and renews only what its own rights contain (pitfall 24). Throws `forbidden`. */
 export function refuseExcess(child: Rights, by: Holder): void {
   const what = excess(by.record, by.remaining, child)
@@ -38,7 +33,7 @@ export function refuseExcess(child: Rights, by: Holder): void {
 }
 
 /** What somebody gains who gets hold of a token's secret. */
-export function gains({ record, remaining }: Holder): Rights {
+export function gains(record: TokenRecord, remaining: number | undefined): Rights {
   if (remaining === undefined) return record
   return { ...record, limits: { ...record.limits, maxUses: remaining } }
 }
@@ -46,7 +41,8 @@ export function gains({ record, remaining }: Holder): Rights {
 /** Whether a change gives a token anything that it did not have. */
 export function widens(before: TokenRecord, after: TokenRecord): boolean {
   const enables = before.status === 'disabled' && after.status === 'enabled'
-  return enables || excess(before, before.limits?.maxUses, after) !== undefined
+  const begins = (after.limits?.notBefore ?? 0) < (before.limits?.notBefore ?? 0)
+  return enables || begins || excess(before, before.limits?.maxUses, after) !== undefined
 }
 
 /** `by`: the token that makes the change. */

@@ -4,18 +4,16 @@ import type { Entry, Step, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import type { Admission } from './admission.ts'
 import type { TokenCaller } from './caller.ts'
-import { changeHeld, type Held, hold } from './holding.ts'
+import { charge, grounded, type Holder, holderOf } from './holder.ts'
+import { changeHeld, hold } from './holding.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { inherited, limitsFrom } from './limits.ts'
 import { type Actor, nameKey, type TokenRecord, tokenSignal } from './records.ts'
 import { refuseRepeated } from './repeated.ts'
-import { mintHexSecret, type Pepper, type Secret } from './secret.ts'
 import {
   apply,
   endAt,
   endOf,
-  gains,
-  type Holder,
   refuseExcess,
   statusOf,
   type TokenChange,
@@ -31,10 +29,10 @@ import type { Users } from './users.ts'
  * An admin is no more than a user here: only a superadmin reaches the tokens of others.
  */
 export class TokenObjects {
+  readonly #parts: { readonly store: Store; readonly users: Users; readonly clock: Clock }
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #clock: Clock
-  readonly #pepper: Pepper
   readonly #users: Users
   readonly #tokens: Tokens
   readonly #admission: Admission
@@ -43,15 +41,14 @@ export class TokenObjects {
     store: Store
     ledger: Ledger
     clock: Clock
-    pepper: Pepper
     users: Users
     tokens: Tokens
     admission: Admission
   }) {
+    this.#parts = parts
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#clock = parts.clock
-    this.#pepper = parts.pepper
     this.#users = parts.users
     this.#tokens = parts.tokens
     this.#admission = parts.admission
@@ -66,24 +63,24 @@ export class TokenObjects {
     )
     for (const { userid } of wanted) this.#refuseOwner(userid, caller)
     for (const { name, userid } of wanted) await this.#refuseTaken(name, userid)
-    const by = await this.#holder(caller.token)
-    const records: TokenRecord[] = []
-    for (const draft of wanted) {
-      const record = this.#newRecord(await this.#tokens.nextId(), draft, caller, by)
-      this.#admission.refuseShortIdle(record.limits)
-      refuseExcess(record, by)
-      records.push(record)
-    }
+    const ids: string[] = []
+    for (const _ of wanted) ids.push(await this.#tokens.nextId())
     return this.#ledger.decide(async () => {
+      const by = await holderOf(caller, this.#parts)
+      const records = wanted.map((draft, at) => this.#newRecord(ids[at] as string, draft, caller, by))
+      for (const record of records) {
+        this.#admission.refuseShortIdle(record.limits)
+        refuseExcess(record, by)
+      }
       for (const { name, user } of records) await this.#refuseTaken(name, user)
       const names = records.map(
         ({ id, user, name }): Step => ({ key: nameKey(user, name), expect: 0, write: id }),
       )
       const committed = await this.#ledger.commit({
-        steps: [...records.flatMap(insertion), ...names],
+        steps: grounded([...records.flatMap(insertion), ...names], by.ground),
         audit: records.map((record) => describeToken('token.create', actorOf(caller), record)),
       })
-      return committed ? records.map(({ id }) => id) : undefined
+      return committed ? ids : undefined
     })
   }
 
@@ -98,17 +95,15 @@ export class TokenObjects {
     if (taken !== undefined) throw new Failure('invalid_params', nameTaken(name, user))
   }
 
-  async #holder(record: TokenRecord): Promise<Holder> {
-    return { record, remaining: await this.#admission.remainingOf(record) }
-  }
-
   /** Where a draft says nothing, a token has the bounds of the one that makes it. */
   #newRecord(
     id: string,
     draft: TokenDraft & { userid: string },
-    { user, token }: TokenCaller,
-    { remaining }: Holder,
+    { user }: TokenCaller,
+    { record: token, remaining }: Holder,
   ): TokenRecord {
+    if (remaining !== undefined && remaining <= 0)
+      throw new Failure('forbidden', 'This was the last use of this token.')
     const limits = limitsFrom(draft, inherited(token, remaining))
     return {
       id,
@@ -125,57 +120,10 @@ export class TokenObjects {
       hashes: [],
       revoked: null,
       ...(limits !== undefined && { limits }),
+      // Its calls are taken from the same bucket: by making tokens nobody gets more of them.
+      ...(token.limits?.rate !== undefined && { pool: token.pool ?? token.id }),
       ...(draft.metadata && { metadata: draft.metadata }),
     }
-  }
-
-  /** A new secret for each; the old one is dead from the same commit on. In the order of the request. */
-  generate(ids: readonly string[], caller: TokenCaller): Promise<{ tokenid: string; token: string }[]> {
-    return this.#ledger.decide(async () => {
-      const made: { tokenid: string; secret: Secret }[] = []
-      const held = await hold(this.#store, ids, caller)
-      await this.#refuseGains(held, caller)
-      const renewed = this.#clock.now()
-      const decision = changeHeld(held, caller, 'token.generate', ({ retiring: _, ...record }) => {
-        const secret = mintHexSecret()
-        made.push({ tokenid: record.id, secret })
-        return { ...record, renewed, creator: caller.user.id, hashes: [this.#pepper.hash(secret.reveal())] }
-      })
-      const committed = await this.#ledger.commit(decision)
-      return committed ? made.map(({ tokenid, secret }) => ({ tokenid, token: secret.reveal() })) : undefined
-    })
-  }
-
-  /** A new secret; the old one is accepted for `grace` seconds more, or until this is called once more. */
-  rotate(id: string, grace: number, caller: TokenCaller): Promise<{ tokenid: string; token: string }> {
-    const secret = mintHexSecret()
-    const fresh = this.#pepper.hash(secret.reveal())
-    return this.#ledger.decide(async () => {
-      const held = await hold(this.#store, [id], caller)
-      await this.#refuseGains(held, caller)
-      const renewed = this.#clock.now()
-      const until = renewed + grace * 1000
-      const decision = changeHeld(
-        held,
-        caller,
-        'token.rotate',
-        ({ retiring, ...record }) => {
-          const old = record.hashes.find((hash) => hash !== retiring?.hash)
-          if (old === undefined) return { ...record, renewed, hashes: [fresh] }
-          return { ...record, renewed, hashes: [fresh, old], retiring: { hash: old, until } }
-        },
-        () => ({ grace }),
-      )
-      const committed = await this.#ledger.commit(decision)
-      return committed ? { tokenid: id, token: secret.reveal() } : undefined
-    })
-  }
-
-  /** Whoever gets a token's secret has all that it may; a token that renews itself gains nothing. */
-  async #refuseGains(held: readonly Held[], { token }: TokenCaller): Promise<void> {
-    const by = await this.#holder(token)
-    for (const { record } of held)
-      if (record.id !== token.id) refuseExcess(gains(await this.#holder(record)), by)
   }
 
   /** Changes what is named. A name is looked up only if it changes, and against the state before the request. */
@@ -186,14 +134,17 @@ export class TokenObjects {
     )
     const byId = new Map(changes.map((wanted) => [wanted.tokenid, wanted]))
     const ids = [...byId.keys()]
-    const update = (record: TokenRecord) => apply(record, byId.get(record.id) as TokenChange, caller.token)
     return this.#ledger.decide(async () => {
+      const by = await holderOf(caller, this.#parts)
+      const update = (record: TokenRecord) => apply(record, byId.get(record.id) as TokenChange, by.record)
       const held = await hold(this.#store, ids, caller)
-      const by = await this.#holder(caller.token)
+      let uses = 0
       for (const { record } of held) {
         const after = update(record)
         if (after.limits?.idleTtl !== record.limits?.idleTtl) this.#admission.refuseShortIdle(after.limits)
-        if (widens(record, after)) refuseExcess(after, by)
+        if (!widens(record, after)) continue
+        refuseExcess(after, by)
+        uses += Math.max(0, (after.limits?.maxUses ?? 0) - (record.limits?.maxUses ?? 0))
       }
       const renamed = changes.map(({ name }, at) =>
         name === undefined ? undefined : [held[at]?.record.user ?? '', name],
@@ -208,9 +159,8 @@ export class TokenObjects {
         names.push({ key: nameKey(record.user, record.name), write: null })
       }
       const decision = changeHeld(held, caller, 'token.update', update)
-      return (await this.#ledger.commit({ ...decision, steps: [...decision.steps, ...names] }))
-        ? ids
-        : undefined
+      const steps = grounded([...decision.steps, ...names, ...charge(by, uses)], by.ground)
+      return (await this.#ledger.commit({ ...decision, steps })) ? ids : undefined
     })
   }
 

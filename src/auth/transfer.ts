@@ -18,9 +18,16 @@ export function exported(entries: readonly (readonly [key: string, value: string
     if (!key.startsWith('t/')) continue
     const record = JSON.parse(value) as TokenRecord
     // The token that the export itself is made with goes nowhere.
-    if (record.revoked === null && record.description !== 'postern export') found.push(['token', record])
+    if (record.revoked !== null || record.description === 'postern export') continue
+    // Nor does one whose uses are counted: two hosts that each count for themselves would grant them twice.
+    if (record.limits?.maxUses === undefined) found.push(['token', withoutPool(record)])
   }
   return found
+}
+
+/** Ids are others there. */
+function withoutPool({ pool: _, ...record }: TokenRecord): TokenRecord {
+  return record
 }
 
 /** Whether what a file holds is something that can be taken in. */

@@ -39,7 +39,9 @@ export interface UserQueryParams extends QueryParams {
 }
 
 const TYPES: readonly UserType[] = ['user', 'admin', 'superadmin']
-const USER_ID_BLOCK = 16
+/** Where ids of users come from, and how many are reserved at a time. */
+export const USER_IDS = 'm/userids'
+export const USER_ID_BLOCK = 16
 const PAGE = 100
 
 export const USER_FIELDS: Fields<UserRecord> = {
@@ -65,7 +67,7 @@ export class UserObjects {
     this.#ledger = parts.ledger
     this.#users = parts.users
     this.#tokens = parts.tokens
-    this.#ids = new Counter(parts.store, 'm/userids', USER_ID_BLOCK, Number(ADMIN_ID) + 1)
+    this.#ids = new Counter(parts.store, USER_IDS, USER_ID_BLOCK, Number(ADMIN_ID) + 1)
   }
 
   async get(params: UserQueryParams, caller: TokenCaller): Promise<unknown> {
@@ -96,25 +98,6 @@ export class UserObjects {
         signals: records.map((user) => userSignal(user.id, user)),
       })
       return committed ? records.map(({ id }) => id) : undefined
-    })
-  }
-
-  /** Somebody who has signed in for the first time. Returns the id; also if somebody else was faster. */
-  async enlist(draft: UserDraft): Promise<string> {
-    const user = newUser(await this.#ids.next(), draft)
-    const { id, username, type, status } = user
-    return this.#ledger.decide(async () => {
-      const taken = await this.#store.get(usernameKey(username))
-      if (taken !== undefined) return taken.value
-      const committed = await this.#ledger.commit({
-        steps: [
-          { key: userKey(id), expect: 0, write: JSON.stringify(user) },
-          { key: usernameKey(username), expect: 0, write: id },
-        ],
-        audit: [{ event: 'user.create', by: DAEMON, user: id, username, type, status }],
-        signals: [userSignal(id, user)],
-      })
-      return committed ? id : undefined
     })
   }
 
@@ -208,7 +191,7 @@ async function* once<T>(value: T): AsyncGenerator<T> {
   yield value
 }
 
-function newUser(id: string, draft: UserDraft): UserRecord {
+export function newUser(id: string, draft: UserDraft): UserRecord {
   const blank: UserRecord = {
     id,
     username: draft.username,

@@ -2,31 +2,13 @@ import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
-import { isJwtShaped, type SignedClaims, type SignIn } from './jwt/sign-in.ts'
+import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
-import { decodeSignal, secretKey, type TokenRecord, type UserRecord } from './records.ts'
+import type { Live, Verified } from './live.ts'
+import { decodeSignal, secretKey, type TokenRecord } from './records.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
 import { type Obstacle, obstacle } from './standing.ts'
 import type { Users } from './users.ts'
-
-/** A token that was found, as long as nothing is known to have changed about it. */
-export interface Live {
-  readonly record: TokenRecord
-  /** Of the secret that was shown. */
-  readonly hash: string
-  /** What was signed, where it is a signed token: its record is made up, and nowhere stored. */
-  readonly signed?: SignedClaims
-  /** Of the record, as it was read. */
-  readonly version: number
-  /** Set by a signal or an eviction: whoever still holds this must verify anew. */
-  stale: boolean
-}
-
-/** A live token and its owner. */
-export interface Verified {
-  readonly live: Live
-  readonly user: UserRecord
-}
 
 interface Load {
   readonly found: Promise<Live | undefined>

@@ -25,8 +25,11 @@ const EVENTS: Readonly<Record<string, string>> = {
 }
 
 /** Lines read at a time, and watches on one connection. */
-const PAGE = 200
+const PAGE = 50
 const MOST_ON_ONE = 16
+/** Each of them reads what is appended: so many of one user, and of all. */
+const MOST_OF_ONE_USER = 64
+const MOST = 1_000
 
 /**
  * Streams of what happens to tokens. A watch is a place in the audit log that moves on: its numbers are the log's, so that
@@ -36,6 +39,8 @@ export class Watches {
   readonly #audit: AuditLog
   readonly #ledger: Ledger
   readonly #counts = new WeakMap<Outlet, number>()
+  readonly #ofUsers = new Map<string, number>()
+  #count = 0
 
   constructor(audit: AuditLog, ledger: Ledger) {
     this.#audit = audit
@@ -60,14 +65,31 @@ export class Watches {
         'conflict',
         `There is no event ${start}: the newest is ${appended}. Watch from there.`,
       )
-    const count = this.#counts.get(outlet) ?? 0
-    if (count >= MOST_ON_ONE)
-      throw new Failure('limited', `One connection has ${MOST_ON_ONE} watches at most.`)
-    this.#counts.set(outlet, count + 1)
-    const news = new News(this.#ledger)
-    outlet.onClose(() => news.end())
+    const news = this.#open(caller.user.id, outlet)
     setImmediate(() => void this.#run(start, caller, outlet, news)) // behind the answer to the call itself
     return start
+  }
+
+  #open(user: string, outlet: Outlet): News {
+    const onOne = this.#counts.get(outlet) ?? 0
+    const ofUser = this.#ofUsers.get(user) ?? 0
+    if (onOne >= MOST_ON_ONE || ofUser >= MOST_OF_ONE_USER || this.#count >= MOST) {
+      throw new Failure(
+        'limited',
+        `There are too many watches: ${MOST_ON_ONE} on a connection, ${MOST_OF_ONE_USER} of a user. End one.`,
+      )
+    }
+    this.#counts.set(outlet, onOne + 1)
+    this.#ofUsers.set(user, ofUser + 1)
+    this.#count++
+    const news = new News(this.#ledger, () => {
+      this.#count--
+      const left = (this.#ofUsers.get(user) ?? 1) - 1
+      if (left === 0) this.#ofUsers.delete(user)
+      else this.#ofUsers.set(user, left)
+    })
+    outlet.onClose(() => news.end())
+    return news
   }
 
   async #run(start: number, caller: TokenCaller, outlet: Outlet, news: News): Promise<void> {
@@ -97,7 +119,10 @@ class News {
   #wake: () => void = () => {}
   readonly #unsubscribe: () => void
 
-  constructor(ledger: Ledger) {
+  readonly #onEnd: () => void
+
+  constructor(ledger: Ledger, onEnd: () => void) {
+    this.#onEnd = onEnd
     this.#unsubscribe = ledger.subscribe(() => {
       this.#fresh = true
       this.#wake()
@@ -113,7 +138,9 @@ class News {
   }
 
   end(): void {
+    if (this.over) return
     this.over = true
+    this.#onEnd()
     this.#unsubscribe()
     this.#wake()
   }

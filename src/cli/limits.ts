@@ -39,7 +39,7 @@ export function limitParams(options: LimitOptions): Record<string, unknown> {
   const params = {
     scopes: scope,
     max_uses: or(maxUses, (text) => whole('--max-uses', text)),
-    idle_ttl: or(idleTtl, readTtl),
+    idle_ttl: or(idleTtl, (text) => readTtl(text, '--idle-ttl')),
     allowed_ips: allowIp?.join() === 'none' ? null : allowIp,
     rate_limit: or(rate, (text) => ({
       per_second: whole('--rate', text),

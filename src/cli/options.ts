@@ -66,13 +66,13 @@ function readToken(text: string, where: string): string {
 }
 
 /** `1h`, `30m`, `7d`, a number of seconds, or `never` → seconds, 0 being without end. */
-export function readTtl(text: string): number {
+export function readTtl(text: string, flag = '--ttl'): number {
   if (text === 'never') return 0
   const milliseconds = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : parseDuration(text)
   if (milliseconds !== undefined && milliseconds % 1000 === 0 && milliseconds / 1000 <= 4_294_967_295)
     return milliseconds / 1000
   throw new Complaint(
-    `--ttl ${text}: not a lifetime`,
+    `${flag} ${text}: not a lifetime`,
     'write 90s, 30m, 1h, 7d, a number of seconds, or never',
     { exitCode: 2 },
   )

@@ -29,10 +29,11 @@ export function watchCommand(): Command {
 async function follow(socket: string, params: object): Promise<void> {
   const connection = connect(socket)
   connection.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'token.watch', params })}\n`)
-  const stop = () => connection.destroy()
+  const lines = createInterface({ input: connection })
+  const stop = () => lines.close()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   try {
-    for await (const line of createInterface({ input: connection })) {
+    for await (const line of lines) {
       const { error, params: event } = JSON.parse(line)
       if (error !== undefined)
         throw new Complaint(`token.watch: ${error.message} ${error.data ?? ''}`.trimEnd())
@@ -42,6 +43,7 @@ async function follow(socket: string, params: object): Promise<void> {
     if (error instanceof Complaint) throw error
     throw new Complaint(`the watch has ended: ${inWords(error)}`, 'go on with --after and the last number')
   } finally {
+    connection.destroy()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
   }
 }

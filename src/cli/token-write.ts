@@ -77,7 +77,7 @@ export function rotateCommand(): Command {
     .argument('<token>', 'its id or its name')
     .option('--grace <time>', 'for how long the old secret is accepted: 0, 30m, 7d', '1h')
     .action(async (wanted: string, options: SessionOptions & { grace: string }) => {
-      const grace = readTtl(options.grace)
+      const grace = readGrace(options.grace)
       const made = await session(
         options,
         'postern token rotate',
@@ -155,6 +155,13 @@ export function deleteCommand(): Command {
 function expiryAfter(ttl: string): number {
   const seconds = readTtl(ttl)
   return seconds === 0 ? 0 : Math.floor(Date.now() / 1000) + seconds
+}
+
+function readGrace(text: string): number {
+  if (text !== 'never') return readTtl(text, '--grace')
+  throw new Complaint('--grace never: an old secret that never dies is not rotated', 'say for how long', {
+    exitCode: 2,
+  })
 }
 
 function outlasting(ttl: string): number {

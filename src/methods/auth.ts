@@ -1,5 +1,6 @@
 import type { Grant, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import { limitsFrom } from '../auth/limits.ts'
+import type { Live } from '../auth/live.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
@@ -126,10 +127,17 @@ export const revokeApiToken = method({
     "End a token at once: one's own (the calling one where no id is given), or anybody's for a superadmin.",
   access: 'user',
   effect: 'write',
-  params: object({ tokenid: optional(described(id(), 'Left out: the token that makes this call.')) }),
+  params: object({
+    tokenid: optional(described(id(), 'Left out: the token that makes this call.')),
+    token: optional(
+      described(text({ min: 1, max: 8_192 }), 'Its secret instead: whoever holds a token may end it.'),
+    ),
+  }),
   result: shape<boolean>({ const: true, description: 'Given again for a token that is revoked already.' }),
-  async handler({ tokenid = undefined }, caller, { tokens, personalTokens }) {
-    if (tokenid === undefined && caller.live.signed !== undefined) return revokeSigned(caller, personalTokens)
+  async handler({ tokenid = undefined, token }, caller, { tokens, verifier, personalTokens }) {
+    if (token !== undefined) return revokeShown(token, tokenid, caller, { tokens, verifier, personalTokens })
+    if (tokenid === undefined && caller.live.signed !== undefined)
+      return revokeSigned(caller.live, caller, personalTokens)
     const target = tokenid ?? caller.token.id
     await refuseForeign(target, caller, tokens)
     await tokens.revoke(target, caller, target === caller.token.id ? 'by itself' : 'by request')
@@ -138,15 +146,35 @@ export const revokeApiToken = method({
 })
 
 /** Of signed tokens only those that users sign for themselves are known one by one. */
-async function revokeSigned(caller: TokenCaller, personal: Services['personalTokens']): Promise<true> {
-  const { signed } = caller.live
-  const known = signed?.jti !== undefined && (await personal.knows(caller.user.id, signed.jti))
+async function revokeSigned(
+  { record, signed }: Live,
+  caller: TokenCaller,
+  personal: Services['personalTokens'],
+): Promise<true> {
+  const known = signed?.jti !== undefined && (await personal.knows(record.user, signed.jti))
   if (!known || signed?.jti === undefined)
     throw new Failure(
       'forbidden',
       'A signed token ends with its time, or with its configuration: jwt.delete.',
     )
-  await personal.revoke(signed.jti, caller)
+  await personal.revoke(record.user, signed.jti, caller)
+  return true
+}
+
+/** One that is not valid is refused as one that is not there. */
+async function revokeShown(
+  token: string,
+  tokenid: string | undefined,
+  caller: TokenCaller,
+  { tokens, verifier, personalTokens }: Pick<Services, 'tokens' | 'verifier' | 'personalTokens'>,
+): Promise<true> {
+  if (tokenid !== undefined)
+    throw new Failure('invalid_params', 'Name the token by tokenid or by token, not by both.')
+  const verified = await verifier.verify(token)
+  if (verified === undefined) throw refusedObject()
+  const { live } = verified
+  if (live.signed !== undefined) return revokeSigned(live, caller, personalTokens)
+  await tokens.revoke(live.record.id, caller, 'by whoever holds it')
   return true
 }
 

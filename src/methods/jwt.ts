@@ -177,7 +177,7 @@ const personalRevoke = method({
   result: shape<boolean>({ const: true }),
   async handler({ jti }, caller, { personalTokens }) {
     refuseBounded(caller)
-    await personalTokens.revoke(jti, caller)
+    await personalTokens.revoke(caller.user.id, jti, caller)
     return true
   },
 })

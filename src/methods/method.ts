@@ -13,6 +13,7 @@ import type { MassRevocation } from '../auth/mass-revocation.ts'
 import type { UserType } from '../auth/records.ts'
 import type { TokenGet } from '../auth/token-get.ts'
 import type { TokenObjects } from '../auth/token-objects.ts'
+import type { TokenRenewal } from '../auth/token-renewal.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { UserObjects } from '../auth/user-objects.ts'
 import type { Users } from '../auth/users.ts'
@@ -39,6 +40,7 @@ export interface Services {
   /** A look at everything, as it is now; close it. */
   inspect(): { readonly inspection: Inspection; close(): Promise<void> }
   readonly tokenObjects: TokenObjects
+  readonly renewal: TokenRenewal
   readonly tokenGet: TokenGet
   readonly massRevocation: MassRevocation
   readonly explainer: Explainer
@@ -64,6 +66,8 @@ export interface DaemonFacts {
   connections(): number
   /** Connections that ended with the token that they rested on, so far. */
   endedConnections(): number
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>
   /** From now on the conversation that a call came over ends with the token that made the call. */
   tie(caller: TokenCaller): void
   /** How it is told who is local, on each door. */

@@ -67,6 +67,16 @@ export const systemInfo = method({
   },
 })
 
+export const systemMetrics = method({
+  name: 'system.metrics',
+  summary: 'The daemon in numbers, in the text format of Prometheus; GET /metrics gives the same.',
+  access: 'user',
+  effect: 'read',
+  params: object({}),
+  result: shape<string>({ type: 'string' }),
+  handler: (_params, _caller, { daemon }) => daemon.metrics(),
+})
+
 export const systemReload = method({
   name: 'system.reload',
   summary: 'Read the configuration and the certificates again, as SIGHUP does. Answers when it is done.',

@@ -42,7 +42,7 @@ const tokenRotate = method({
     type: 'object',
     properties: { tokenid: { type: 'string' }, token: { type: 'string' } },
   }),
-  handler: ({ tokenid, grace = 0 }, caller, { tokenObjects }) => tokenObjects.rotate(tokenid, grace, caller),
+  handler: ({ tokenid, grace = 0 }, caller, { renewal }) => renewal.rotate(tokenid, grace, caller),
 })
 
 const tokenRevoke = method({

@@ -59,7 +59,7 @@ const tokenGenerate = method({
     type: 'array',
     items: { type: 'object', properties: { tokenid: { type: 'string' }, token: { type: 'string' } } },
   }),
-  handler: (ids, caller, { tokenObjects }) => tokenObjects.generate(ids, caller),
+  handler: (ids, caller, { renewal }) => renewal.generate(ids, caller),
 })
 
 const tokenUpdate = method({

@@ -43,14 +43,18 @@ const checkAuthentication = method({
     extend: optional(shape<unknown>({})),
   }),
   result: shape<object>({ type: 'object' }),
-  async handler({ sessionid, token }, { address }, { verifier, lastAccess }) {
+  async handler({ sessionid, token }, { address }, { verifier, admission, lastAccess }) {
     if ((sessionid === undefined) === (token === undefined)) {
       throw new Failure('invalid_params', 'Session ID or token is expected.')
     }
     if (token === undefined) throw new Failure('invalid_params', 'Session terminated, re-login, please.')
     const verified = await verifier.verify(token)
     if (verified === undefined) throw await tokenRefusal(verifier, token, 'token')
-    lastAccess.touch(verified.live.record.id)
+    const { record, signed } = verified.live
+    // To ask is no use; but what may not be used from here, or not now, is nobody's.
+    if ((await admission.obstacle(record, address)) !== undefined)
+      throw new Failure('invalid_params', 'Not authorized.')
+    if (signed === undefined) lastAccess.touch(record.id)
     return profileOf(verified.user, address)
   },
 })

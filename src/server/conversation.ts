@@ -36,6 +36,7 @@ export class Conversation implements Outlet {
   #unsent = 0
   /** Who waits until more can be sent. */
   readonly #roomFor: (() => void)[] = []
+  readonly #onClose: (() => void)[] = []
   #watched = false
   #paused = false
   #draining = false
@@ -49,7 +50,10 @@ export class Conversation implements Outlet {
     this.#origin = { ...origin, outlet: this }
     this.#limits = limits
     this.#transport = transport
-    transport.socket.once('close', () => this.#makeRoom())
+    transport.socket.once('close', () => {
+      this.#makeRoom()
+      for (const listener of this.#onClose.splice(0)) listener()
+    })
   }
 
   /** A message has arrived. */
@@ -109,9 +113,11 @@ export class Conversation implements Outlet {
     this.#transport.end(reason)
   }
 
+  /** At once, if it is closed already. */
   onClose(listener: () => void): void {
     this.#watched = true
-    this.#transport.socket.once('close', listener)
+    if (this.#origin.connection.closed || this.#transport.socket.destroyed) listener()
+    else this.#onClose.push(listener)
   }
 
   /** Whether somebody waits for messages on it: then silence is no reason to end it. */
@@ -169,7 +175,6 @@ export class Conversation implements Outlet {
 
   #checkDone(): void {
     if (this.#input === 'open' || !this.idle) return
-    if (this.#watched && this.#input === 'ended') return // it has said all, and goes on listening
     const onDone = this.#onDone
     this.#onDone = undefined
     onDone?.()

@@ -7,6 +7,7 @@ import type { Call, Params } from '../protocol/jsonrpc.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Identification } from './identify.ts'
 import type { Origin } from './origin.ts'
+import type { Telemetry } from './telemetry.ts'
 
 /** What became of a call: its result as JSON text, or why not. */
 export type Outcome = { readonly result: string } | { readonly failure: Failure }
@@ -20,19 +21,21 @@ export class Dispatcher {
   readonly #rows: ReadonlyMap<string, Method>
   readonly #identification: Identification
   readonly #services: Services
+  readonly #telemetry: Telemetry
   readonly #log: Logger
 
-  constructor(services: Services, identification: Identification, log: Logger) {
+  constructor(services: Services, identification: Identification, telemetry: Telemetry, log: Logger) {
     this.#rows = new Map(services.methods.map((row) => [row.name, row]))
     this.#identification = identification
     this.#services = services
+    this.#telemetry = telemetry
     this.#log = log
   }
 
   /** `token`: the call's own `Token` member. Never throws, never rejects. */
   dispatch({ method, params }: Call, origin: Origin, token: string | undefined): Maybe<Outcome> {
-    return this.#settle(() => {
-      const row = this.#rows.get(method)
+    const row = this.#rows.get(method)
+    return this.#settle(row, () => {
       if (row === undefined) throw new Failure('method_not_found', reasonFor(method))
       const admitted = this.#identification.admit(row, origin, token)
       return after(admitted, (caller) => row.run(params, caller, this.#services))
@@ -41,10 +44,18 @@ export class Dispatcher {
 
   /** The rest of the way for a caller whom a dialect has admitted in its own words. Never throws, never rejects. */
   run(row: Method, params: Params, caller: Caller | AnonymousCaller): Maybe<Outcome> {
-    return this.#settle(() => row.run(params, caller, this.#services))
+    return this.#settle(row, () => row.run(params, caller, this.#services))
   }
 
-  #settle(work: () => Maybe<unknown>): Maybe<Outcome> {
+  #settle(row: Method | undefined, work: () => Maybe<unknown>): Maybe<Outcome> {
+    const started = performance.now()
+    return after(this.#attempt(work), (outcome) => {
+      this.#telemetry.observe(row?.name, 'failure' in outcome ? outcome.failure.name : 'ok', started)
+      return outcome
+    })
+  }
+
+  #attempt(work: () => Maybe<unknown>): Maybe<Outcome> {
     try {
       const result = work()
       return result instanceof Promise ? result.then(inWords).catch(this.#refuse) : inWords(result)

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Inherited } from '../linux/activation.ts'
 import type { Certificate } from './certificate.ts'
+import type { Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
 import { createHttpServer } from './http.ts'
 import type { Identification } from './identify.ts'
@@ -29,6 +30,7 @@ const LOOPBACK: Entrance = { door: 'tcp', family: 'ip', proxies: undefined, plai
 export interface DoorParts {
   readonly exchange: Exchange
   readonly zabbix: ZabbixDialect
+  readonly endpoints: Endpoints
   readonly limits: Current<Limits>
   readonly identification: Identification
   readonly tethers: Tethers

@@ -4,8 +4,11 @@ import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { type BodyTaker, readBody } from './body.ts'
+import { EndpointServing } from './endpoint-serving.ts'
+import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
-import { isBusy, turn } from './in-flight.ts'
+import { clientFailure, notFound, wrongVerb } from './http-failures.ts'
+import { afterLatest, isBusy, turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
 import { announceExpiry, sendFailure, sendRaw, sendReply } from './replies.ts'
@@ -20,6 +23,7 @@ const TIMEOUT_CHECK_MS = 1_000
 export interface HttpParts {
   readonly exchange: Exchange
   readonly zabbix: ZabbixDialect
+  readonly endpoints: Endpoints
   readonly limits: Current<Limits>
   readonly log: Logger
   /** What is known about a socket, or undefined for one that was not admitted. */
@@ -68,9 +72,12 @@ class HttpDoor {
       connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
+      const endpoint = this.#parts.endpoints.get(target.path)
       if (target.path === ZABBIX_PATH)
         this.#serveZabbix(req, res, originOf(req, target, connection, true), sendContinue)
       else if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
+      else if (endpoint !== undefined)
+        this.#serveEndpoint(req, res, endpoint, target, connection, sendContinue)
       else if (target.path === '/healthz') serveHealth(req, res, true)
       else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
       else throw notFound('There is nothing here; calls go to POST /api/.')
@@ -113,6 +120,28 @@ class HttpDoor {
           sendReply(res, reply)
         }),
       refuse: (failure) => this.#fail(req, res, failure),
+    })
+  }
+
+  #serveEndpoint(
+    req: IncomingMessage,
+    res: ServerResponse,
+    endpoint: Endpoint,
+    target: Target,
+    connection: Connection,
+    sendContinue?: () => void,
+  ): void {
+    const serving = new EndpointServing(endpoint, req, res, target)
+    const origin = serving.begin(connection)
+    if (origin === undefined) return
+    if (!endpoint.takesBody) {
+      this.#whenFree(req, origin, () => serving.answer('', origin))
+      return
+    }
+    this.#invite(req, sendContinue)
+    this.#read(req, res, origin, {
+      take: (text) => serving.answer(text, origin),
+      refuse: (failure) => serving.refuse(failure),
     })
   }
 
@@ -207,38 +236,4 @@ function originOfCall(req: IncomingMessage, target: Target, connection: Connecti
 function serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): void {
   if (req.method !== 'GET' && req.method !== 'HEAD') throw wrongVerb('GET, HEAD')
   res.writeHead(well ? 200 : 503, { 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
-}
-
-/** Goes on when the newest request on a connection, and so every earlier one, is answered. */
-function afterLatest({ latest }: Connection, goOn: () => void): void {
-  if (latest === undefined || latest.writableFinished) goOn()
-  else {
-    const answered = () => {
-      latest.off('finish', answered).off('close', answered)
-      goOn()
-    }
-    latest.on('finish', answered).on('close', answered)
-  }
-}
-
-function clientFailure(code: string | undefined): Failure {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return new Failure('invalid_request', "The request's header is too large.", { http: 'headers' })
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new Failure('invalid_request', 'The chunk extensions are too large.', { http: 'too_large' })
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Failure('invalid_request', 'The request took too long to arrive.', { http: 'too_slow' })
-    default:
-      return new Failure('invalid_request', 'This is not a valid HTTP request.')
-  }
-}
-
-function wrongVerb(allow: string): Failure {
-  const headers = { Allow: allow }
-  return new Failure('invalid_request', `Only ${allow} is understood here.`, { http: 'wrong_verb', headers })
-}
-
-function notFound(reason: string): Failure {
-  return new Failure('invalid_request', reason, { http: 'not_found' })
 }

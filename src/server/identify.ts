@@ -4,10 +4,11 @@ import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/c
 import type { SignIn } from '../auth/jwt/sign-in.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { LateUses } from '../auth/late-uses.ts'
+import type { Verified } from '../auth/live.ts'
 import type { Operators } from '../auth/operators.ts'
 import { allows } from '../auth/scopes.ts'
 import { endOfSecret } from '../auth/standing.ts'
-import type { Verified, Verifier } from '../auth/verifier.ts'
+import type { Verifier } from '../auth/verifier.ts'
 import type { Method } from '../methods/method.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
@@ -58,10 +59,11 @@ export class Identification {
 
   /** `token`: the call's own `Token` member. Throws `unauthenticated`, `forbidden`, `unavailable`. */
   admit(row: Method, origin: Origin, token: string | undefined): Maybe<Caller> {
-    return row.access === 'local' ? this.#local(origin) : this.#bearer(row, origin, token)
+    return row.access === 'local' ? this.vouch(origin) : this.#bearer(row, origin, token)
   }
 
-  #local(origin: Origin): LocalCaller {
+  /** Throws `forbidden` where the kernel does not vouch for who is asking. */
+  vouch(origin: Origin): LocalCaller {
     const { peer } = origin.connection
     const reason = whyNotLocal(peer, origin.claims)
     if (reason !== undefined) throw this.#refuse(origin, { reason })
@@ -125,6 +127,11 @@ export class Identification {
     })
   }
 
+  /** Throws `limited` where there were too many of them. */
+  countFailure(origin: Origin): void {
+    this.#failures.count(origin)
+  }
+
   #admit({ live, user }: Verified, origin: Origin): Maybe<TokenCaller | undefined> {
     const { address, outlet } = origin
     return after(this.#admission.use(live, address), (admitted) => {
@@ -146,7 +153,7 @@ export class Identification {
   #refuseCredential(origin: Origin, credential: string): Maybe<undefined> {
     return after(this.#verifier.refusal(credential), (refusal) => {
       if (refusal?.obstacle === 'rotated') this.#lateUses.record(refusal.record, origin.address)
-      if (refusal === undefined) this.#failures.count(origin) // no secret of ours: it may be a guess
+      if (refusal === undefined) this.countFailure(origin) // no secret of ours: it may be a guess
       return undefined
     })
   }

@@ -36,3 +36,15 @@ export async function turn(connection: Connection, socket: Socket, limit: number
   if (connection.waiting.length === 0) socket.resume()
   else connection.waiting.shift()?.()
 }
+
+/** Goes on when the newest request on a connection, and so every earlier one, is answered. */
+export function afterLatest({ latest }: Connection, goOn: () => void): void {
+  if (latest === undefined || latest.writableFinished) goOn()
+  else {
+    const answered = () => {
+      latest.off('finish', answered).off('close', answered)
+      goOn()
+    }
+    latest.on('finish', answered).on('close', answered)
+  }
+}

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Outlet, Peer } from '../auth/caller.ts'
+import type { Live } from '../auth/live.ts'
 import type { AddressRanges } from '../auth/ranges.ts'
-import type { Live } from '../auth/verifier.ts'
 import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
 

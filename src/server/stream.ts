@@ -8,6 +8,8 @@ import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
 
 const NEWLINE = 0x0a
+/** How long answers that are due may take to go out once the stream's token has ended, in milliseconds. */
+const CLOSING_MS = 1_000
 /** JSON's own white space; trim() would take a byte order mark off as well. */
 const BLANK = /^[ \t\r]*$/
 
@@ -108,6 +110,7 @@ export class Stream {
   #endFor(reason: string): void {
     this.#conversation.say(encodeFailure(new Failure('unauthenticated', `The ${reason}.`)))
     this.end({ drop: true })
+    setTimeout(() => this.#socket.destroy(), CLOSING_MS).unref() // who does not read is not waited for
   }
 
   /** Takes no more calls; closes when those that were taken are answered. */

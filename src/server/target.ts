@@ -3,6 +3,8 @@ import { Failure } from '../protocol/failures.ts'
 /** A request target (RFC 9112 section 3.2), taken apart. */
 export interface Target {
   readonly path: string
+  /** What follows the question mark. */
+  readonly query: string
   /** Of the absolute form only. */
   readonly authority: string | undefined
 }
@@ -14,9 +16,11 @@ const CREDENTIALS = new Set(['token', 'access_token'])
 export function readTarget(url: string): Target {
   const question = url.indexOf('?')
   if (question >= 0) refuseCredentials(url.slice(question + 1))
-  if (url.startsWith('/')) return { path: question < 0 ? url : url.slice(0, question), authority: undefined }
+  const query = question < 0 ? '' : url.slice(question + 1)
+  if (url.startsWith('/'))
+    return { path: question < 0 ? url : url.slice(0, question), query, authority: undefined }
   const absolute = ABSOLUTE.exec(url)
-  return { path: absolute?.[2] || '/', authority: absolute?.[1] }
+  return { path: absolute?.[2] || '/', query, authority: absolute?.[1] }
 }
 
 function refuseCredentials(query: string): void {

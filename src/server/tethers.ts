@@ -1,17 +1,20 @@
 import type { Admission } from '../auth/admission.ts'
 import { RANK } from '../auth/caller.ts'
+import type { Live, Verified } from '../auth/live.ts'
 import { decodeSignal, type Signal, type TokenRecord, type UserRecord } from '../auth/records.ts'
 import { contains } from '../auth/scopes.ts'
 import { endOfSecret, OBSTACLES, obstacle } from '../auth/standing.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Users } from '../auth/users.ts'
-import type { Live, Verified, Verifier } from '../auth/verifier.ts'
+import type { Verifier } from '../auth/verifier.ts'
 import { after } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Feed, Store } from '../store/store.ts'
 
 /** Timers hold no more than 2^31-1 ms: a longer one would fire at once. */
 const LONGEST_WAIT_MS = 60 * 60 * 1000
+/** After a look at a store that could not be read, in milliseconds. */
+const RETRY_MS = 1_000
 
 export interface TetherParts {
   readonly store: Store
@@ -75,12 +78,18 @@ export class Tethers implements Feed {
       this.#ended++
       tether.onEnd(reason)
     }
-    // A store that cannot be read proves nothing; each message is identified anew anyway.
+    // A store that cannot be read proves nothing: it is looked at again.
+    const later = () => {
+      tether.look = this.#parts.clock.now() + RETRY_MS
+      this.#wakeAt(tether.look)
+    }
     try {
       const reason = this.#reasonToEnd(tether)
-      if (reason instanceof Promise) reason.then(told, () => {})
+      if (reason instanceof Promise) reason.then(told, later)
       else told(reason)
-    } catch {}
+    } catch {
+      later()
+    }
   }
 
   /** At once, without a turn of the event loop, wherever the store answers at once. */

@@ -94,7 +94,9 @@ class ZabbixRequest {
       if (this.#parts.anonymous().includes(row.name)) {
         this.#refuseCredential(method)
         const { address } = this.#origin
-        return await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', address })
+        const outcome = await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', address })
+        if ('failure' in outcome) this.#parts.identification.countFailure(this.#origin)
+        return outcome
       }
       const caller = await this.#admit()
       if (!mayCall(caller, row)) throw new Failure('forbidden', `No permissions to call "${method}".`)
@@ -118,7 +120,7 @@ class ZabbixRequest {
     }
     const caller = await this.#parts.identification.again(known, this.#origin)
     if (caller === undefined) throw new Failure('invalid_params', 'Not authorized.')
-    return caller
+    return { ...caller, fixed: true }
   }
 
   async #authenticate(): Promise<TokenCaller> {

@@ -62,6 +62,10 @@ class LevelStore implements Store {
     else this.#ballastTimer = setTimeout(() => this.#restoreBallast(), BALLAST_AFTER_MS).unref()
   }
 
+  get queued(): number {
+    return this.#queue.length
+  }
+
   get writable(): boolean {
     return this.#state === 'open'
   }

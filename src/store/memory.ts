@@ -23,6 +23,9 @@ class MemoryStore implements Store {
   #head: Head = headOf(undefined)
   #open = true
 
+  /** Nothing waits: what is committed is there. */
+  readonly queued = 0
+
   get writable(): boolean {
     return this.#open
   }

@@ -73,6 +73,8 @@ export interface Store extends Reader {
   snapshot(): Snapshot
   /** Whether commits are still accepted; false after a failed write and after close(). */
   readonly writable: boolean
+  /** Commits that wait to be written. */
+  readonly queued: number
   close(): Promise<void>
 }
 

@@ -5,6 +5,7 @@ import type { TokenCaller } from '../../src/auth/caller.ts'
 import type { TokenRecord, UserRecord } from '../../src/auth/records.ts'
 import { TokenGet } from '../../src/auth/token-get.ts'
 import { TokenObjects } from '../../src/auth/token-objects.ts'
+import { TokenRenewal } from '../../src/auth/token-renewal.ts'
 import { Failure } from '../../src/protocol/failures.ts'
 import { authority, keys } from '../support/parts.ts'
 
@@ -65,7 +66,8 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const parts = await authority()
       const { store, tokens, users, verifier, pepper } = parts
-      const objects = new TokenObjects({ ...parts, tokens, pepper })
+      const objects = new TokenObjects({ ...parts, tokens })
+      const renewal = new TokenRenewal(parts)
       const get = new TokenGet({ ...parts, pepper })
       const plain: UserRecord = {
         id: '2',
@@ -81,7 +83,7 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
         const scopes: readonly string[] = ['*']
         const token = { id: '0', scopes, expires: null, expiresAt: 0 } as TokenRecord
         const live = { record: token, hash: '', version: 1, stale: false }
-        return { kind: 'token', address: '', live, token, user }
+        return { kind: 'token', address: '', live, token, user, fixed: true }
       }
       const model = new Map<string, Model>()
       const dead: string[] = []
@@ -138,7 +140,7 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
           assert.equal(outcome === 'refused', !permitted)
           if (outcome !== 'refused') for (const token of held) if (token) token.status = one.status
         } else if (one.do === 'generate') {
-          const outcome = await attempt(() => objects.generate(ids, caller))
+          const outcome = await attempt(() => renewal.generate(ids, caller))
           assert.equal(outcome === 'refused', !permitted)
           if (outcome === 'refused') continue
           for (const { tokenid, token } of outcome) {

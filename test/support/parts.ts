@@ -39,7 +39,7 @@ export async function authority(store: Store = memoryStore()) {
     tokens: new Tokens({ store, ledger, clock, pepper }),
     verifier: new Verifier({ store, pepper, clock, users, cacheSize: 100 }),
     lastAccess,
-    admission: new Admission({ store, ledger, clock, lastAccess, policy }),
+    admission: new Admission({ store, ledger, clock, lastAccess, users, policy }),
     sweeper: new Sweeper(store, ledger, clock),
   }
 }
@@ -60,6 +60,7 @@ export function observed(inner: Store = memoryStore(), { slow = false } = {}) {
     },
     subscribe: (feed) => inner.subscribe(feed),
     snapshot: () => inner.snapshot(),
+    queued: 0,
     get writable() {
       return inner.writable
     },

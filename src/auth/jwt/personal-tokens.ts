@@ -144,9 +144,8 @@ export class PersonalTokens implements Feed {
     })
   }
 
-  /** One's own, or anybody's for a superadmin who names its user. Throws `refused_object`. */
-  async revoke(jti: string, caller: TokenCaller): Promise<void> {
-    const user = caller.user.id
+  /** `user`: whose it is. Throws `refused_object`. */
+  async revoke(user: string, jti: string, caller: TokenCaller): Promise<void> {
     await this.#ledger.decide(async () => {
       const entry = await this.#store.get(personalKey(user, jti))
       if (entry === undefined) throw refusedObject()

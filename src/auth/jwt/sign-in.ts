@@ -2,25 +2,16 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../store/clock.ts'
 import type { Feed, Store } from '../../store/store.ts'
+import type { Enlistment } from '../enlistment.ts'
+import type { Live, SignedClaims, Verified } from '../live.ts'
 import { decodeSignal, type TokenRecord, type UserRecord } from '../records.ts'
 import { ALL_METHODS } from '../scopes.ts'
 import type { Obstacle } from '../standing.ts'
-import type { UserObjects } from '../user-objects.ts'
 import type { Users } from '../users.ts'
-import type { Live, Verified } from '../verifier.ts'
 import { type Configuration, ROLES } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import { importPublic } from './keys.ts'
 import type { PersonalTokens } from './personal-tokens.ts'
-
-/** What of a signed token says whose it is. */
-export interface SignedClaims {
-  readonly configuration: string
-  readonly username: string
-  readonly jti: string | undefined
-  /** What of the configuration it was verified with: another one would have to verify it anew. */
-  readonly basis: string
-}
 
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** Characters; more than this no client sends. */
@@ -40,7 +31,7 @@ export class SignIn implements Feed {
   readonly #configurations: Configurations
   readonly #personal: PersonalTokens
   readonly #users: Users
-  readonly #userObjects: UserObjects
+  readonly #enlistment: Enlistment
   readonly #clock: Clock
   readonly #cache: LRUCache<string, Live>
 
@@ -49,13 +40,13 @@ export class SignIn implements Feed {
     configurations: Configurations
     personal: PersonalTokens
     users: Users
-    userObjects: UserObjects
+    enlistment: Enlistment
     clock: Clock
   }) {
     this.#configurations = parts.configurations
     this.#personal = parts.personal
     this.#users = parts.users
-    this.#userObjects = parts.userObjects
+    this.#enlistment = parts.enlistment
     this.#clock = parts.clock
     this.#cache = new LRUCache({
       max: CACHED,
@@ -170,7 +161,7 @@ export class SignIn implements Feed {
     if (inituser !== '1' || username === '' || username.length > LONGEST_USERNAME) return undefined
     const name = fieldmap.name === undefined ? undefined : payload[fieldmap.name]
     const type = ROLES[initroles] ?? 'user'
-    const id = await this.#userObjects.enlist({
+    const id = await this.#enlistment.enlist({
       username,
       type,
       ...(typeof name === 'string' && name.length <= LONGEST_USERNAME && { name }),
