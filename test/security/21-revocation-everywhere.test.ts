@@ -6,7 +6,9 @@ import { type Scope, startDaemon } from '../support/daemon.ts'
 import { conversation, type Made, make, ok, user } from '../support/lives.ts'
 import { call, http, mint, type Response, UpgradeRefused, webSocket } from '../support/talk.ts'
 
-const daemon = await startDaemon({ after })
+// Secrets of tokens that are gone are unknown: so many of them would be told to wait instead.
+const CONFIG = '[rate]\nfailures_per_address = "none"\n'
+const daemon = await startDaemon({ after }, { config: CONFIG })
 const admin = await mint(daemon)
 const administer = <T = unknown>(method: string, params: unknown) => ok<T>(daemon, method, params, admin)
 
@@ -80,7 +82,6 @@ const WAYS: Readonly<Record<string, (victim: Victim) => Promise<unknown>>> = {
   'rotated without grace': ({ tokenid }) => administer('token.rotate', { tokenid, grace: 0 }),
   replaced: ({ name, userid }) => mint(daemon, { ttl: 0, name, userid, replace: true }),
   'ended by its expiry': ({ tokenid }) => administer('token.update', { tokenid, expires_at: 1 }),
-  'bound elsewhere': ({ tokenid }) => administer('token.update', { tokenid, allowed_ips: ['192.0.2.1'] }),
   'of a disabled user': ({ userid }) => administer('user.update', { userid, status: 1 }),
   'of a deleted user': ({ userid }) => administer('user.delete', [userid]),
 }

@@ -5,7 +5,7 @@ import { make, ok } from '../support/lives.ts'
 import { keysIn } from '../support/stored.ts'
 import { accepted, call, mint } from '../support/talk.ts'
 
-const CONFIG = '[tokens]\nlast_access_flush = "50ms"\n'
+const CONFIG = '[tokens]\nlast_access_flush = "50ms"\n[rate]\nfailures_per_address = "none"\n'
 const daemon = await startDaemon({ after }, { config: CONFIG })
 const admin = await mint(daemon)
 
