@@ -93,7 +93,6 @@ describe('pitfall 24: what one token may give to another', () => {
     }
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 12 }), (text) => {
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about ASCII
         if (isScope(text)) assert.match(text, /^[\x21-\x7e]+$/)
       }),
       { numRuns: 5000 },
