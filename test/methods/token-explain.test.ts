@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { startDaemon, until } from '../support/daemon.ts'
 import { type Made, make, ok, user } from '../support/lives.ts'
-import { accepted, call, mint } from '../support/talk.ts'
+import { call, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: '[tokens]\nlast_access_flush = "100ms"\n' })
 const admin = await mint(daemon)
@@ -52,20 +52,9 @@ const CASES: readonly Case[] = [
     params: { max_uses: 1 },
     before: ({ token }) => ok(daemon, 'Auth.WhoAmI', {}, token),
   },
-  {
-    rule: 'rate_limit',
-    params: { rate_limit: { per_second: 1, burst: 1 } },
-    before: async ({ token, tokenid }) => {
-      // The bucket may fill again before the question is asked.
-      await until('it has called too often', async () => {
-        await accepted(daemon, token)
-        return (await explain({ tokenid })).rule === 'rate_limit'
-      })
-      await accepted(daemon, token)
-    },
-  },
 ]
 
+// The rule rate_limit is in test/security/26, where no bucket fills again meanwhile.
 describe('token.explain', () => {
   for (const { rule, params = {}, before, ask = {}, bySecret, byId, allowed = false } of CASES)
     it(`names the rule ${rule}: ${JSON.stringify({ ...params, ...ask })}`, async () => {

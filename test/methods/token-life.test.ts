@@ -82,7 +82,7 @@ describe('a use of a secret after its grace', () => {
     await until('both are in the audit log', async () => (await lateUses(tokenid)).length >= 2)
     const found = await lateUses(tokenid)
     assert.deepEqual(found.map(({ address }) => address).sort(), ['127.0.0.1', 'unix'])
-    await logged(daemon, /"level":40[^\n]*"event":"token.late_use"|late_use/)
+    await logged(daemon, /"level":40[^\n]*token\.late_use/)
     assert.ok(await accepted(daemon, fresh))
   })
 
