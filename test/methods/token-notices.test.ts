@@ -81,15 +81,16 @@ function recorder(t: Scope) {
 }
 
 describe('[[notify]]', () => {
+  // Of a span below 100 s the tokens are looked at every second.
   const notify = (before: string, ...command: string[]) =>
     `[[notify]]\nbefore = "${before}"\ncommand = ${JSON.stringify(command)}\n`
 
   it('runs its command with what the token is, word for word and without a shell', async (t) => {
     const { program, about } = recorder(t)
-    const own = await startDaemon(t, { config: notify('1h', program, 'a  b', '$(id)', '`id`', '*', '') })
+    const own = await startDaemon(t, { config: notify('90s', program, 'a  b', '$(id)', '`id`', '*', '') })
     const by = await mint(own)
     const name = '$(touch x) "; \n\u001b[2J'
-    const token = await mint(own, { ttl: 600, name })
+    const token = await mint(own, { ttl: 60, name })
     const [found] = await ok<{ tokenid: string }[]>(own, 'token.get', { filter: { name } }, by)
     const made = { token, name, tokenid: found?.tokenid ?? '' }
     await until('it was told', () => about(made).length > 0)
@@ -109,18 +110,18 @@ describe('[[notify]]', () => {
 
   it('tells of each end once, also across restarts', async (t) => {
     const { program, about } = recorder(t)
-    const options = { config: notify('1h', program) }
+    const options = { config: notify('90s', program) }
     const first = await startDaemon(t, options)
     const by = await mint(first)
-    const one = await make(first, by, { ttl: 600 })
+    const one = await make(first, by, { ttl: 60 })
     await until('it was told', () => about(one).length > 0)
     await first.stop('SIGTERM')
     const second = await startDaemon(t, { ...options, directory: first.directory })
-    const two = await make(second, by, { ttl: 600 })
+    const two = await make(second, by, { ttl: 60 })
     await until('the next was told', () => about(two).length > 0)
     await second.stop('SIGKILL')
     const third = await startDaemon(t, { ...options, directory: first.directory })
-    const three = await make(third, by, { ttl: 600 })
+    const three = await make(third, by, { ttl: 60 })
     await until('another was told', () => about(three).length > 0)
     assert.deepEqual([about(one).length, about(two).length], [1, 1])
     const lines = await ok<{ token: string }[]>(third, 'audit.get', { event: 'token.ending' }, by)
@@ -128,7 +129,7 @@ describe('[[notify]]', () => {
     await ok(
       third,
       'token.update',
-      { tokenid: one.tokenid, expires_at: Math.floor(Date.now() / 1000) + 900 },
+      { tokenid: one.tokenid, expires_at: Math.floor(Date.now() / 1000) + 80 },
       by,
     )
     await until('its new end was told', () => about(one).length === 2)
@@ -157,9 +158,9 @@ describe('[[notify]]', () => {
   it('goes on when a command fails or is not there, and says so in the log', async (t) => {
     const { directory, program, about } = recorder(t)
     const missing = join(directory, 'missing')
-    const config = notify('1h', missing) + notify('2h', 'false') + notify('3h') + notify('4h', program)
+    const config = notify('91s', missing) + notify('92s', 'false') + notify('93s') + notify('94s', program)
     const own = await startDaemon(t, { config })
-    const one = await make(own, await mint(own), { ttl: 600 })
+    const one = await make(own, await mint(own), { ttl: 60 })
     await until('it was told', () => about(one).length === 1)
     await logged(own, /ENOENT/)
     await logged(own, /false ended with 1/)

@@ -154,7 +154,10 @@ describe('token.watch', () => {
       await lines.call('token.watch', { Token: by })
       lines.close()
     }
-    type Info = { connections: number }
-    await until('all are gone', async () => (await ok<Info>(own, 'system.info', {}, by)).connections <= 1)
+    type Info = { counts: { connections: number } }
+    await until(
+      'all are gone',
+      async () => (await ok<Info>(own, 'system.info', {}, by)).counts.connections <= 1,
+    )
   })
 })
