@@ -205,6 +205,6 @@ function tieConversation(tethers: Tethers, { live, user, address, outlet }: Toke
   const hashes = tied.get(outlet) ?? new Set()
   if (hashes.has(live.hash)) return
   tied.set(outlet, hashes.add(live.hash))
-  const untie = tethers.tie({ live, user }, address, (reason) => outlet.end(reason))
+  const untie = tethers.tie({ live, user }, address, outlet, (reason) => outlet.end(reason))
   outlet.onClose(untie)
 }

@@ -3,7 +3,7 @@ import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Step, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
-import { lastAccessKey } from './records.ts'
+import { lastAccessKey, tokenKey } from './records.ts'
 
 /** Steps of one write; more would hold up verification while they are encoded. */
 const CHUNK = 200
@@ -49,6 +49,8 @@ export class LastAccess {
       for (const [id, at] of this.#writing) {
         const key = lastAccessKey(id)
         const stored = await this.#store.get(key)
+        // Used, and deleted before this: it leaves nothing behind.
+        if (stored === undefined && (await this.#store.get(tokenKey(id))) === undefined) continue
         // Forward only: neither an older process nor a corrected clock takes back what was seen.
         if (stored === undefined || Number(stored.value) < at) steps.push({ key, write: String(at) })
         if (steps.length < CHUNK) continue

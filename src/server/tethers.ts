@@ -33,6 +33,8 @@ interface Tether {
   look: number | null
   /** Where the client is, which may not be where the token may be used from any more. */
   readonly address: string
+  /** Several may rest on one. */
+  readonly connection: object
   /** Called once, when the token no longer allows what it allowed. */
   readonly onEnd: (reason: string) => void
 }
@@ -42,6 +44,7 @@ export class Tethers implements Feed {
   readonly #parts: TetherParts
   readonly #tethers = new Set<Tether>()
   #ended = 0
+  readonly #isEnded = new WeakSet<object>()
   #timer: NodeJS.Timeout | undefined
   #wakesAt = Number.POSITIVE_INFINITY
 
@@ -55,11 +58,17 @@ export class Tethers implements Feed {
     return this.#ended
   }
 
-  /** `onEnd` is given the reason. Returns how to let go. */
-  tie({ live, user }: Verified, address: string, onEnd: (reason: string) => void): () => void {
-    const tether: Tether = { live, user, look: null, address, onEnd }
+  /** `onEnd` is given the reason; `connection`: what is counted when it ends. Returns how to let go. */
+  tie(
+    { live, user }: Verified,
+    address: string,
+    connection: object,
+    onEnd: (reason: string) => void,
+  ): () => void {
+    const tether: Tether = { live, user, look: null, address, connection, onEnd }
     this.#tethers.add(tether)
     this.#lookAgain(tether, live.record)
+    setImmediate(() => this.#examine(tether)) // the call that led to this may have been its last use
     return () => this.#tethers.delete(tether)
   }
 
@@ -75,7 +84,8 @@ export class Tethers implements Feed {
   #examine(tether: Tether): void {
     const told = (reason: string | undefined) => {
       if (reason === undefined || !this.#tethers.delete(tether)) return
-      this.#ended++
+      if (!this.#isEnded.has(tether.connection)) this.#ended++
+      this.#isEnded.add(tether.connection)
       tether.onEnd(reason)
     }
     // A store that cannot be read proves nothing: it is looked at again.

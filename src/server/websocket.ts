@@ -73,7 +73,9 @@ export class WebSocketDoor {
     const session = new Session(ws, socket, origin, this.#parts)
     this.#sessions.add(session)
     const untie = verified
-      ? this.#parts.tethers.tie(verified, origin.address, (reason) => session.end(TOKEN_ENDED, reason))
+      ? this.#parts.tethers.tie(verified, origin.address, session.conversation, (reason) =>
+          session.end(TOKEN_ENDED, reason),
+        )
       : () => {}
     ws.on('close', () => {
       untie()
@@ -95,12 +97,12 @@ export class WebSocketDoor {
 /** One WebSocket. */
 class Session {
   readonly #ws: WebSocket
-  readonly #conversation: Conversation
+  readonly conversation: Conversation
   #heard = true
 
   constructor(ws: WebSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
     this.#ws = ws
-    this.#conversation = new Conversation(exchange, origin, limits, {
+    this.conversation = new Conversation(exchange, origin, limits, {
       socket,
       deliver(answers) {
         socket.cork()
@@ -121,12 +123,12 @@ class Session {
   #receive(data: Buffer, isBinary: boolean): void {
     this.#heard = true
     if (isBinary) this.end(UNSUPPORTED_DATA, 'text frames only')
-    else this.#conversation.receive(data.toString('utf8'))
+    else this.conversation.receive(data.toString('utf8'))
   }
 
   /** Takes no more calls; closes when those under way are answered. */
   end(code: number, reason: string): void {
-    this.#conversation.finish(() => this.#ws.close(code, reason), { drop: true })
+    this.conversation.finish(() => this.#ws.close(code, reason), { drop: true })
     setTimeout(() => this.#ws.terminate(), CLOSING_MS).unref()
   }
 
