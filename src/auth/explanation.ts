@@ -62,7 +62,8 @@ export class Explainer {
     const { users, clock, admission } = this.#parts
     const user = users.find(record.user)
     if (target === undefined) return refused('method', 'There is no such method.')
-    const over = obstacle(record, hash, user, clock.now()) ?? (await admission.obstacle(record, from))
+    const bare = record.revoked === null && record.hashes.length === 0 ? ('no_secret' as const) : undefined
+    const over = obstacle(record, hash, user, clock.now()) ?? bare ?? (await admission.obstacle(record, from))
     if (over !== undefined) return refused(over, `The token ${OBSTACLES[over]}.`)
     const wait = admission.wait(record)
     if (wait !== undefined)

@@ -6,6 +6,7 @@ export const OBSTACLES = {
   deleted: 'was deleted',
   revoked: 'was revoked',
   replaced: 'has another secret now',
+  no_secret: 'has no secret yet',
   disabled: 'is disabled',
   expired: 'has expired',
   rotated: 'has another secret since it was rotated, and the grace of the old one is over',
