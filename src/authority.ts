@@ -92,13 +92,14 @@ export async function openAuthority(
   const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer })
   const enlistment = new Enlistment(store, ledger)
   const signIn = new SignIn({ store, configurations, personal: personalTokens, users, enlistment, clock })
+  const verifier = new Verifier({ store, pepper, clock, users, cacheSize, signIn })
   const audit = new AuditLog(store)
   const auditKey = new AuditKey(Pepper.derive(key, AUDIT_KEY_PURPOSE))
   return {
     clock,
     ledger,
     users,
-    verifier: new Verifier({ store, pepper, clock, users, cacheSize, signIn }),
+    verifier,
     lastAccess,
     admission,
     tokens,
@@ -108,7 +109,7 @@ export async function openAuthority(
     tokenObjects,
     renewal: new TokenRenewal({ store, ledger, clock, pepper, users, admission }),
     massRevocation: new MassRevocation(store, tokens),
-    explainer: new Explainer({ store, pepper, clock, users, admission }),
+    explainer: new Explainer({ store, pepper, clock, users, admission, verifier }),
     watches: new Watches(audit, ledger),
     endings: new Endings({ store, ledger, clock, lastAccess, admission }),
     tokenGet: new TokenGet({ store, pepper, clock, lastAccess, users }),

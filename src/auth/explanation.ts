@@ -2,12 +2,14 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import { RANK } from './caller.ts'
+import { isJwtShaped } from './jwt/sign-in.ts'
 import { secretKey, type TokenRecord, tokenKey, type UserType } from './records.ts'
 import { scopeFor } from './scopes.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
 import { OBSTACLES, type Obstacle, obstacle } from './standing.ts'
 import { parseToken } from './token-steps.ts'
 import type { Users } from './users.ts'
+import type { Verifier } from './verifier.ts'
 
 /** What would become of a call, and which rule decides it. */
 export interface Explanation {
@@ -29,6 +31,7 @@ interface Parts {
   readonly clock: Clock
   readonly users: Users
   readonly admission: Admission
+  readonly verifier: Verifier
 }
 
 /** A method, as far as access goes; undefined: there is none of that name. */
@@ -51,10 +54,17 @@ export class Explainer {
       const entry = await store.get(tokenKey(tokenid))
       return entry && { record: parseToken(entry), hash: undefined }
     }
+    if (token !== undefined && isJwtShaped(token)) return this.#signed(token)
     if (token === undefined || !isSecretShaped(token)) return undefined
     const hash = pepper.hash(token)
     const entry = await store.get(secretKey(hash))
     return entry && { record: parseToken(entry), hash }
+  }
+
+  /** A signed token is nowhere stored: it is known as long as it is accepted. */
+  async #signed(token: string): Promise<Named | undefined> {
+    const verified = await this.#parts.verifier.verify(token)
+    return verified && { record: verified.live.record, hash: verified.live.hash }
   }
 
   /** The checks of a call in their order. `from`: an address, or `unix`. */

@@ -102,7 +102,7 @@ const tokenExplain = method({
   effect: 'read',
   params: object({
     tokenid: optional(described(id(), 'The token, by its id.')),
-    token: optional(described(text({ max: 256 }), 'The token, by its secret.')),
+    token: optional(described(text({ max: 8_192 }), 'The token itself.')),
     method: described(text({ min: 1, max: 256 }), 'The name of the call.'),
     from: optional(
       described(address(), 'Where it would come from; where this call comes from, if left out.'),

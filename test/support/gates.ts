@@ -4,7 +4,7 @@ import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Scope, until } from './daemon.ts'
-import { userOf } from './proxies.ts'
+import { userOf, writeNginxConfig } from './proxies.ts'
 import { publicDirectory } from './root.ts'
 
 /** A port that nobody has at the moment. */
@@ -25,7 +25,8 @@ export async function proxyWith(
   port: number,
 ): Promise<void> {
   const directory = publicDirectory(t)
-  const [command = '', ...args] = await (language === 'nginx' ? nginx : caddy)(directory, block)
+  const [command = '', ...args] =
+    language === 'nginx' ? ['nginx', ...writeNginxConfig(directory, block)] : await caddy(directory, block)
   const home = join(directory, 'home')
   const env = {
     ...process.env,
@@ -46,26 +47,6 @@ export async function proxyWith(
   })
   await Promise.race([until('the proxy listens', () => accepts(port)), ended])
   ended.catch(() => {}) // at the end of the test
-}
-
-async function nginx(directory: string, block: string): Promise<string[]> {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-  const file = join(directory, 'nginx.conf')
-  writeFileSync(
-    file,
-    `user www-data;
-     daemon off;
-     worker_processes 1;
-     pid ${directory}/nginx.pid;
-     error_log stderr;
-     events {}
-     http {
-       access_log off;
-       ${temporary.map((name) => `${name}_temp_path ${directory}/${name};`).join('\n')}
-       ${block}
-     }`,
-  )
-  return ['nginx', '-p', directory, '-c', file, '-e', 'stderr']
 }
 
 async function caddy(directory: string, block: string): Promise<string[]> {

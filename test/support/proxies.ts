@@ -13,9 +13,20 @@ export const nginx: StartProxy = async (t, place) => {
   const directory = publicDirectory(t)
   const socket = join(directory, 'nginx.sock')
   const upstream = place.startsWith('/') ? `unix:${place}` : place
+  const server = `server { listen unix:${socket}; location / { proxy_pass http://${upstream}; } }`
+  const child = spawn('nginx', writeNginxConfig(directory, server), {
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
+  })
+  await listening(t, child, socket)
+  return socket
+}
+
+/** What nginx needs around a block of its configuration to live in a folder. Returns its arguments. */
+export function writeNginxConfig(directory: string, block: string): string[] {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const file = join(directory, 'nginx.conf')
   writeFileSync(
-    join(directory, 'nginx.conf'),
+    file,
     `user www-data;
      daemon off;
      worker_processes 1;
@@ -25,17 +36,10 @@ export const nginx: StartProxy = async (t, place) => {
      http {
        access_log off;
        ${temporary.map((name) => `${name}_temp_path ${directory}/${name};`).join('\n')}
-       server {
-         listen unix:${socket};
-         location / { proxy_pass http://${upstream}; }
-       }
+       ${block}
      }`,
   )
-  const child = spawn('nginx', ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr'], {
-    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
-  })
-  await listening(t, child, socket)
-  return socket
+  return ['-p', directory, '-c', file, '-e', 'stderr']
 }
 
 /** Debian's Caddy, as the user of its package. `more`: lines below `reverse_proxy`. */

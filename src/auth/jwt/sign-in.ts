@@ -144,7 +144,7 @@ export class SignIn implements Feed {
     const now = this.#clock.now()
     const created = iat === undefined ? now : Math.min(iat * 1000, now)
     return {
-      record: recordOf(signed, user, created, exp * 1000),
+      record: recordOf(signed, key, user, created, exp * 1000),
       hash: key,
       version: 0,
       stale: false,
@@ -193,6 +193,7 @@ function basisOf({ algorithm, secret, fieldmap }: Configuration): string {
 /** For everything behind this, a signed token is like any other: it may do what its user may, until it ends. */
 function recordOf(
   { configuration, username, jti }: SignedClaims,
+  hash: string,
   user: UserRecord,
   created: number,
   expires: number,
@@ -211,7 +212,7 @@ function recordOf(
     expires,
     expiresAt: Math.floor(expires / 1000) - 1,
     mintedBy: null,
-    hashes: [],
+    hashes: [hash],
     revoked: null,
   }
 }
