@@ -4,8 +4,8 @@ import type { Actor } from './auth/records.ts'
 
 /** An event of the audit log as a sentence: `token.mint: token 7 (backup) of user 1, by root (uid 0) on unix`. */
 export function inSentence({ event, by, ...details }: AuditEvent): string {
-  const { token, user, name, username } = details as Record<string, string | undefined>
-  const label = name ?? username
+  const { token, user, name, username, method } = details as Record<string, string | undefined>
+  const label = name ?? username ?? method
   const what = [
     ...(token === undefined ? [] : [`token ${token}`]),
     ...(user === undefined ? [] : [token === undefined ? `user ${user}` : `of user ${user}`]),
@@ -39,7 +39,7 @@ const WARNINGS: ReadonlySet<AuditEvent['event']> = new Set(['token.ending', 'tok
 /** What the daemon does by itself is of less interest than what it was asked for. */
 export function announce(event: AuditEvent, log: Logger): void {
   if (WARNINGS.has(event.event)) log.warn(event, inSentence(event))
-  else if (event.by.kind === 'daemon') log.debug(event, inSentence(event))
+  else if (event.by.kind === 'daemon' || event.event === 'upstream.call') log.debug(event, inSentence(event))
   else log.info(event, inSentence(event))
 }
 

@@ -3,13 +3,15 @@ import type { Operators } from './auth/operators.ts'
 import type { Authority } from './authority.ts'
 import type { Config } from './config.ts'
 import { failureRateOf } from './config-policy.ts'
-import type { Services } from './methods/method.ts'
+import { METHODS } from './methods/index.ts'
+import type { Method, Services } from './methods/method.ts'
 import { CredentialFailures } from './server/credential-failures.ts'
 import { dataforEndpoints } from './server/datafor.ts'
 import { Dispatcher } from './server/dispatch.ts'
 import type { Endpoints } from './server/endpoints.ts'
 import { Exchange } from './server/exchange.ts'
 import { forwardAuth } from './server/forward-auth.ts'
+import type { Gateway } from './server/gateway/gateway.ts'
 import { Identification } from './server/identify.ts'
 import { metricsEndpoint } from './server/metrics-endpoint.ts'
 import { oauthEndpoints } from './server/oauth.ts'
@@ -23,16 +25,27 @@ export interface CallPathParts {
   readonly config: () => Config
   readonly refusals: RefusalLog
   readonly telemetry: Telemetry
+  readonly gateways: readonly Gateway[]
   readonly log: Logger
 }
 
 /** What a call goes through, from its text to its answer. */
-export function buildCallPath({ services, operators, config, refusals, telemetry, log }: CallPathParts) {
+export function buildCallPath({
+  services,
+  operators,
+  config,
+  refusals,
+  telemetry,
+  gateways,
+  log,
+}: CallPathParts) {
   const { verifier, daemon } = services
   const failures = new CredentialFailures(() => failureRateOf(config()))
   const warnBefore = () => config().tokens.warn_before
   const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
-  const dispatcher = new Dispatcher(services, identification, telemetry, log)
+  const table = new Map(METHODS.map((row) => [row.name, row]))
+  const find = (name: string) => table.get(name) ?? findAmong(gateways, name)
+  const dispatcher = new Dispatcher(services, find, identification, telemetry, log)
   const limits = () => config().limits
   const anonymous = () => config().zabbix.anonymous_methods
   const endpoints: Endpoints = new Map([
@@ -48,4 +61,12 @@ export function buildCallPath({ services, operators, config, refusals, telemetry
     exchange: new Exchange(dispatcher, limits),
     zabbix: new ZabbixDialect({ dispatcher, identification, verifier, limits, anonymous }),
   }
+}
+
+function findAmong(gateways: readonly Gateway[], name: string): Method | undefined {
+  for (const gateway of gateways) {
+    const row = gateway.find(name)
+    if (row !== undefined) return row
+  }
+  return undefined
 }

@@ -30,7 +30,9 @@ export function reloadConfig(before: Config, after: Config): Reload {
   }
   for (const table of TABLE_NAMES) {
     if (isDeepStrictEqual(before[table], after[table])) continue
-    const reloads = table !== 'remote' || isDeepStrictEqual(doorsOf(before.remote), doorsOf(after.remote))
+    const reloads =
+      !['remote', 'upstream'].includes(table) ||
+      (table === 'remote' && isDeepStrictEqual(doorsOf(before.remote), doorsOf(after.remote)))
     ;(reloads ? changed.reloaded : changed.needRestart).push(table)
     if (reloads) Object.assign(merged, { [table]: after[table] })
   }

@@ -1,5 +1,7 @@
 import { AddressRanges } from './auth/ranges.ts'
 import { isScope, MOST_SCOPES } from './auth/scopes.ts'
+import type { UpstreamCredential } from './server/gateway/credential.ts'
+import { parseUpstream } from './server/gateway/place.ts'
 import { parsePlace } from './server/place.ts'
 import { isRoutePath } from './server/routes.ts'
 import * as settings from './settings.ts'
@@ -108,6 +110,49 @@ export const ROUTE_KEYS = {
   scope: scope(''),
 }
 
+const upstreamPlace = settings.kind<string>(
+  'where a service is: http(s)://, ws(s)://, unix+http:/path, tcp:host:port, unix:/path or exec:/program, without a credential in it',
+  (value) => (typeof value === 'string' && parseUpstream(value) !== undefined ? value : undefined),
+)
+
+const namespace = settings.kind<string>(
+  'what names of methods begin with, with a dot at its end ("aria2.")',
+  (value) => (typeof value === 'string' && value.endsWith('.') && isScope(`${value}*`) ? value : undefined),
+)
+
+const methodList = settings.kind<'discover' | readonly string[]>(
+  '"discover", or a list of methods',
+  (value) =>
+    value === 'discover' || (Array.isArray(value) && value.every((name) => isScope(name)))
+      ? value
+      : undefined,
+)
+
+const KINDS = ['header', 'basic', 'param', 'cookie-file', 'jwt-hs256']
+
+const upstreamCredential = settings.kind<UpstreamCredential | undefined>(
+  `a table: kind (${KINDS.join(', ')}), file, and for a header its name`,
+  (value) => {
+    const { kind, file, name, ...rest } = (value ?? {}) as Record<string, unknown>
+    const isText = typeof file === 'string' && (name === undefined || typeof name === 'string')
+    const isKnown = KINDS.includes(kind as string) && Object.keys(rest).length === 0
+    return isText && isKnown ? (value as UpstreamCredential) : undefined
+  },
+)
+
+/** The keys of an `[[upstream]]`. */
+export const UPSTREAM_KEYS = {
+  name: settings.optionalName(undefined),
+  namespace: namespace(''),
+  strip: settings.flag(false),
+  url: upstreamPlace(''),
+  credential: upstreamCredential(undefined),
+  methods: methodList('discover'),
+  allow_unlisted: settings.flag(false),
+  timeout: settings.timeLimit(10_000),
+  concurrency: settings.count(32),
+}
+
 /** The keys of a `[[remote]]`. */
 export const REMOTE_KEYS = {
   listen: place(''),
@@ -121,6 +166,7 @@ export const REMOTE_KEYS = {
 export type OperatorValues = settings.RowOf<typeof OPERATOR_KEYS>
 export type NotifyValues = settings.RowOf<typeof NOTIFY_KEYS>
 export type RouteValues = settings.RowOf<typeof ROUTE_KEYS>
+export type UpstreamValues = settings.RowOf<typeof UPSTREAM_KEYS>
 export type RemoteValues = settings.RowOf<typeof REMOTE_KEYS>
 
 export type Values = settings.ValuesOf<typeof SCHEMA>

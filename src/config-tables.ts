@@ -7,8 +7,11 @@ import {
   type RemoteValues,
   ROUTE_KEYS,
   type RouteValues,
+  UPSTREAM_KEYS,
+  type UpstreamValues,
 } from './config-schema.ts'
 import { Complaint } from './protocol/complaint.ts'
+import type { UpstreamRule } from './server/gateway/gateway.ts'
 import { isOfThisHost, parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
@@ -23,9 +26,10 @@ export interface Tables {
   readonly remote: readonly RemoteValues[]
   readonly notify: readonly Notify[]
   readonly route: readonly RouteValues[]
+  readonly upstream: readonly UpstreamRule[]
 }
 
-export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote', 'notify', 'route']
+export const TABLE_NAMES: readonly (keyof Tables)[] = ['operators', 'remote', 'notify', 'route', 'upstream']
 
 /** Only the file has tables. Throws Complaint, which names the table by its number and the key. */
 export function readTables(content: Readonly<Record<string, unknown>>, file: string): Tables {
@@ -54,7 +58,12 @@ export function readTables(content: Readonly<Record<string, unknown>>, file: str
     const where = `${file}: route[${at}]`
     return refuseUnclearRoute(readRow<RouteValues>(row, ROUTE_KEYS, where), where)
   })
-  return { operators, remote, notify, route }
+  const upstream = rows(content, 'upstream', file).map((row, at) => {
+    const where = `${file}: upstream[${at}]`
+    return settleUpstream(readRow<UpstreamValues>(row, UPSTREAM_KEYS, where), where)
+  })
+  refuseSharedNames(upstream, file)
+  return { operators, remote, notify, route, upstream }
 }
 
 function rows(content: Readonly<Record<string, unknown>>, name: keyof Tables, file: string): object[] {
@@ -98,6 +107,22 @@ function refuseUnclearRoute(route: RouteValues, where: string): RouteValues {
     `${where}: a route has a path and a scope`,
     'write path = "/files/*" and scope = "files.read", say',
   )
+}
+
+function settleUpstream({ name, url, ...values }: UpstreamValues, where: string): UpstreamRule {
+  if (name === undefined || url === '' || values.namespace === '')
+    throw new Complaint(`${where}: an upstream has a name, a namespace and a url`)
+  return { ...values, name, url }
+}
+
+function refuseSharedNames(upstreams: readonly UpstreamRule[], file: string): void {
+  for (const [at, one] of upstreams.entries()) {
+    for (const other of upstreams.slice(at + 1)) {
+      const overlap = one.namespace.startsWith(other.namespace) || other.namespace.startsWith(one.namespace)
+      if (overlap || one.name === other.name)
+        throw new Complaint(`${file}: ${one.name} and ${other.name} share a name or a namespace`)
+    }
+  }
 }
 
 /** Tokens over the network without TLS would be everybody's. */

@@ -18,6 +18,7 @@ import type { DaemonFacts, Reloaded } from './methods/method.ts'
 import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { Doors } from './server/doors.ts'
+import { Gateway, type UpstreamRule } from './server/gateway/gateway.ts'
 import { RefusalLog } from './server/refusal-log.ts'
 import { Telemetry } from './server/telemetry.ts'
 import { Tethers } from './server/tethers.ts'
@@ -94,6 +95,7 @@ async function openDoors(
     endedConnections: () => tethers.ended,
     metrics: () => metrics.text(),
     tie: (caller) => tieConversation(tethers, caller),
+    tieCall: ({ live, user, address }, onEnd) => tethers.tie({ live, user }, address, undefined, onEnd),
     vouching: () => vouching(config),
     resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
     reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
@@ -106,9 +108,14 @@ async function openDoors(
     connections: facts.connections,
     endedConnections: facts.endedConnections,
   })
+  for (const rule of config.upstream) refuseTaken(rule)
+  const gateways = config.upstream.map((rule) => new Gateway(rule, { ledger, log, daemon: facts }))
   const services = {
     ...authority,
-    methods: METHODS,
+    get methods() {
+      return [...METHODS, ...gateways.flatMap((gateway) => [...gateway.rows()])]
+    },
+
     daemon: facts,
     warn: (text: string) => log.warn(printable(text)),
   }
@@ -119,6 +126,7 @@ async function openDoors(
       config: () => config,
       refusals,
       telemetry,
+      gateways,
       log,
     }),
     tethers,
@@ -182,6 +190,7 @@ async function openDoors(
 
   async function shut(): Promise<void> {
     await doors.close()
+    for (const gateway of gateways) gateway.close()
     tethers.close()
     await backups.close()
     await chores.stop()
@@ -207,4 +216,15 @@ function tieConversation(tethers: Tethers, { live, user, address, outlet }: Toke
   tied.set(outlet, hashes.add(live.hash))
   const untie = tethers.tie({ live, user }, address, outlet, (reason) => outlet.end(reason))
   outlet.onClose(untie)
+}
+
+/** A method of ours is never somebody else's. */
+function refuseTaken({ name, namespace }: UpstreamRule): void {
+  const taken = METHODS.find((row) => row.name.startsWith(namespace))
+  if (taken === undefined) return
+  const hint = 'choose another namespace, and strip = true'
+  throw new Complaint(
+    `upstream ${name}: ${taken.name} is a method of our own, so ${namespace} is taken`,
+    hint,
+  )
 }

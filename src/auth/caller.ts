@@ -48,8 +48,16 @@ export interface TokenCaller {
   readonly user: UserRecord
   /** One of several calls that were admitted together (Zabbix's batch): it goes on as it was, whatever the ones before it did. */
   readonly fixed?: boolean
+  /** The connection that the call came over: when it is gone, nobody waits for the answer. */
+  readonly line?: Line | undefined
   /** The conversation that the call came over, where it can be told more than its answer. */
   readonly outlet?: Outlet | undefined
+}
+
+export interface Line {
+  readonly closed: boolean
+  /** Called when it is gone. */
+  readonly onClosed: Set<() => void>
 }
 
 /** A connection that stays open, and takes messages of its own accord. */

@@ -14,6 +14,7 @@ export interface AuditEvent {
     | `token.${'expire' | 'rest' | 'use_up' | 'ending' | 'late_use'}`
     | `user.${'create' | 'update' | 'delete'}`
     | 'token.refuse'
+    | 'upstream.call'
     | `jwt.${'configure' | 'delete' | 'issue' | 'personal' | 'revoke'}`
     | 'config.change'
     | 'audit.checkpoint'

@@ -70,6 +70,8 @@ export interface DaemonFacts {
   metrics(): Promise<string>
   /** From now on the conversation that a call came over ends with the token that made the call. */
   tie(caller: TokenCaller): void
+  /** Calls back once when the token that made a call ends, or may do less. Returns how to let go. */
+  tieCall(caller: TokenCaller, onEnd: () => void): () => void
   /** How it is told who is local, on each door. */
   vouching(): Vouching
   /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */
@@ -103,6 +105,8 @@ type ParamsSchema<P> = Schema<P> & { readonly fields?: Readonly<Record<string, u
 /** One row of the table: everything there is to know about a method. Dispatch, documents and the command line read it. */
 export interface Method {
   readonly name: string
+  /** What it is counted under, where strangers could make up names. */
+  readonly label?: string
   readonly summary: string
   readonly access: Access
   /** `write` is audited in the commit of its change, `read` is not. */

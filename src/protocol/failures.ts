@@ -29,6 +29,7 @@ export const HTTP_REFUSALS = {
   expectation: 417,
   upgrade_required: 426,
   headers: 431,
+  late: 504,
 } as const
 
 export type HttpRefusal = keyof typeof HTTP_REFUSALS

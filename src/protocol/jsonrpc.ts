@@ -104,7 +104,8 @@ export function nestsDeeperThan(text: string, limit: number): boolean {
   return false
 }
 
-function endOfString(text: string, open: number): number {
+/** Where a string ends that begins at `open`, in text that is known to be valid JSON. */
+export function endOfString(text: string, open: number): number {
   let close = text.indexOf('"', open + 1)
   while (isEscaped(text, close)) close = text.indexOf('"', close + 1)
   return close

@@ -5,6 +5,7 @@ import type { Method, Services } from '../methods/method.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import type { Call, Params } from '../protocol/jsonrpc.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
+import { Verbatim } from '../protocol/verbatim.ts'
 import type { Identification } from './identify.ts'
 import type { Origin } from './origin.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -18,14 +19,20 @@ export type Outcome = { readonly result: string } | { readonly failure: Failure 
  * it to json-rpc-2.0's server, which is all promises, took a quarter of the whole request (test/bench, performance notes).
  */
 export class Dispatcher {
-  readonly #rows: ReadonlyMap<string, Method>
+  readonly #find: (name: string) => Method | undefined
   readonly #identification: Identification
   readonly #services: Services
   readonly #telemetry: Telemetry
   readonly #log: Logger
 
-  constructor(services: Services, identification: Identification, telemetry: Telemetry, log: Logger) {
-    this.#rows = new Map(services.methods.map((row) => [row.name, row]))
+  constructor(
+    services: Services,
+    find: (name: string) => Method | undefined,
+    identification: Identification,
+    telemetry: Telemetry,
+    log: Logger,
+  ) {
+    this.#find = find
     this.#identification = identification
     this.#services = services
     this.#telemetry = telemetry
@@ -34,7 +41,7 @@ export class Dispatcher {
 
   /** `token`: the call's own `Token` member. Never throws, never rejects. */
   dispatch({ method, params }: Call, origin: Origin, token: string | undefined): Maybe<Outcome> {
-    const row = this.#rows.get(method)
+    const row = this.#find(method)
     return this.#settle(row, () => {
       if (row === undefined) throw new Failure('method_not_found', reasonFor(method))
       const admitted = this.#identification.admit(row, origin, token)
@@ -50,7 +57,11 @@ export class Dispatcher {
   #settle(row: Method | undefined, work: () => Maybe<unknown>): Maybe<Outcome> {
     const started = performance.now()
     return after(this.#attempt(work), (outcome) => {
-      this.#telemetry.observe(row?.name, 'failure' in outcome ? outcome.failure.name : 'ok', started)
+      this.#telemetry.observe(
+        row?.label ?? row?.name,
+        'failure' in outcome ? outcome.failure.name : 'ok',
+        started,
+      )
       return outcome
     })
   }
@@ -74,7 +85,7 @@ export class Dispatcher {
 
 // Here, so that a result for which there are no words is a failure of its call like any other.
 function inWords(result: unknown): Outcome {
-  return { result: JSON.stringify(result) }
+  return { result: result instanceof Verbatim ? result.text : JSON.stringify(result) }
 }
 
 function reasonFor(method: string): string {

@@ -133,14 +133,14 @@ export class Identification {
   }
 
   #admit({ live, user }: Verified, origin: Origin): Maybe<TokenCaller | undefined> {
-    const { address, outlet } = origin
+    const { address, outlet, connection: line } = origin
     return after(this.#admission.use(live, address), (admitted) => {
       if (!admitted) return undefined
       if (live.signed === undefined) this.#lastAccess.touch(live.record.id)
       else this.#signIn.touch(live)
       const ends = endOfSecret(live.record, live.hash)
       if (ends !== null) this.#warn(origin, ends)
-      return { kind: 'token', address, live, token: live.record, user, outlet }
+      return { kind: 'token', address, live, token: live.record, user, outlet, line }
     })
   }
 

@@ -23,6 +23,8 @@ export interface Connection {
   awaitsDrain: boolean
   /** Set when it is gone: nobody will read what has not been begun. */
   closed: boolean
+  /** Called then. */
+  readonly onClosed: Set<() => void>
   /** The response to the newest HTTP request on it. */
   latest: ServerResponse | undefined
   /** Whether it is a WebSocket or a stream, which ends in its own way. */

@@ -70,6 +70,7 @@ export class Reception {
       waiting: [],
       awaitsDrain: false,
       closed: false,
+      onClosed: new Set(),
       latest: undefined,
       conversing: false,
     }
@@ -79,6 +80,7 @@ export class Reception {
     if (counted) this.#count(peer, 1)
     socket.once('close', () => {
       connection.closed = true
+      for (const listener of connection.onClosed) listener()
       this.#open.delete(socket)
       if (counted) this.#count(peer, -1)
     })

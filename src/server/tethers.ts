@@ -34,7 +34,7 @@ interface Tether {
   /** Where the client is, which may not be where the token may be used from any more. */
   readonly address: string
   /** Several may rest on one. */
-  readonly connection: object
+  readonly connection: object | undefined
   /** Called once, when the token no longer allows what it allowed. */
   readonly onEnd: (reason: string) => void
 }
@@ -62,7 +62,7 @@ export class Tethers implements Feed {
   tie(
     { live, user }: Verified,
     address: string,
-    connection: object,
+    connection: object | undefined,
     onEnd: (reason: string) => void,
   ): () => void {
     const tether: Tether = { live, user, look: null, address, connection, onEnd }
@@ -84,8 +84,11 @@ export class Tethers implements Feed {
   #examine(tether: Tether): void {
     const told = (reason: string | undefined) => {
       if (reason === undefined || !this.#tethers.delete(tether)) return
-      if (!this.#isEnded.has(tether.connection)) this.#ended++
-      this.#isEnded.add(tether.connection)
+      const { connection } = tether
+      if (connection !== undefined && !this.#isEnded.has(connection)) {
+        this.#isEnded.add(connection)
+        this.#ended++
+      }
       tether.onEnd(reason)
     }
     // A store that cannot be read proves nothing: it is looked at again.

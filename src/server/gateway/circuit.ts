@@ -1,0 +1,38 @@
+import { Failure } from '../../protocol/failures.ts'
+
+/** So many failures in a row open it, for so long at first and at most, in milliseconds. */
+const FAILURES = 5
+const SHORTEST_MS = 500
+const LONGEST_MS = 15_000
+
+/** Spares an upstream that is down, and its callers the waiting: while it is open, calls are refused at once; then one tries. */
+export class Circuit {
+  #failures = 0
+  #restsUntil = 0
+  #trying = false
+
+  /** Throws `upstream` while it is open. */
+  enter(): void {
+    if (this.#failures < FAILURES) return
+    if (performance.now() < this.#restsUntil || this.#trying)
+      throw new Failure('upstream', 'The service behind this method is down: try again in some seconds.')
+    this.#trying = true
+  }
+
+  succeeded(): void {
+    this.#failures = 0
+    this.#trying = false
+  }
+
+  failed(): void {
+    this.#failures++
+    this.#trying = false
+    const beyond = Math.max(0, this.#failures - FAILURES)
+    this.#restsUntil = performance.now() + Math.min(LONGEST_MS, SHORTEST_MS * 2 ** Math.min(beyond, 10))
+  }
+
+  /** A call that was given up by its caller says nothing about the upstream. */
+  abandoned(): void {
+    this.#trying = false
+  }
+}

@@ -1,0 +1,149 @@
+import type { Logger } from 'pino'
+import { actorOf } from '../../auth/actor.ts'
+import type { TokenCaller } from '../../auth/caller.ts'
+import type { Ledger } from '../../auth/ledger.ts'
+import { isScope } from '../../auth/scopes.ts'
+import type { DaemonFacts, Method } from '../../methods/method.ts'
+import type { Params } from '../../protocol/jsonrpc.ts'
+import { shape } from '../../protocol/schema.ts'
+import type { Verbatim } from '../../protocol/verbatim.ts'
+import { Audience } from './audience.ts'
+import { discover } from './catalogue.ts'
+import { broken, type OnMessage } from './link.ts'
+import { ABANDONED, Upstream, type UpstreamOptions } from './upstream.ts'
+
+/** One `[[upstream]]` of the configuration. */
+export interface UpstreamRule extends UpstreamOptions {
+  /** What its methods' names begin with here. */
+  readonly namespace: string
+  /** Whether that is taken off before they reach it. */
+  readonly strip: boolean
+  /** Their names as the upstream has them, or where to ask for them. */
+  readonly methods: 'discover' | readonly string[]
+  /** Whether methods that are not listed are passed on as well. */
+  readonly allow_unlisted: boolean
+}
+
+/** How often an upstream is asked for its methods: once they are known, and until then, in milliseconds. */
+const REFRESH_MS = 60_000
+const RETRY_MS = 1_000
+
+interface Parts {
+  readonly ledger: Ledger
+  readonly log: Logger
+  readonly daemon: Pick<DaemonFacts, 'tieCall'>
+}
+
+/** An upstream's methods as rows of the table: scope-checked, rate-limited, audited and listed like any other. */
+export class Gateway {
+  readonly #rule: UpstreamRule
+  readonly #parts: Parts
+  readonly #upstream: Upstream
+  readonly #audience = new Audience()
+  #rows = new Map<string, Method>()
+  #known = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(rule: UpstreamRule, parts: Parts) {
+    this.#rule = rule
+    this.#parts = parts
+    this.#upstream = new Upstream(rule, this.#onMessage, parts.log)
+    if (rule.methods === 'discover') void this.#refresh()
+    else this.#list(rule.methods)
+  }
+
+  get name(): string {
+    return this.#rule.name
+  }
+
+  /** Whether its methods are known. */
+  get known(): boolean {
+    return this.#known
+  }
+
+  rows(): Iterable<Method> {
+    return this.#rows.values()
+  }
+
+  find(name: string): Method | undefined {
+    const row = this.#rows.get(name)
+    const { namespace, allow_unlisted } = this.#rule
+    if (row !== undefined || !name.startsWith(namespace) || !isScope(name)) return row
+    if (allow_unlisted) return this.#rowOf(name)
+    return this.#known ? undefined : this.#unknownYet(name)
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const ask = (method: string, bare: boolean) =>
+        this.#upstream.call(method, undefined, new AbortController(), bare)
+      this.#list(await discover(ask))
+    } catch (err) {
+      if (!this.#known)
+        this.#parts.log.debug({ err, upstream: this.name }, 'the methods of an upstream are not known yet')
+    }
+    this.#timer = setTimeout(() => void this.#refresh(), this.#known ? REFRESH_MS : RETRY_MS).unref()
+  }
+
+  #list(names: readonly string[]): void {
+    const { namespace, strip } = this.#rule
+    const told = names
+      .map((name) => (strip ? namespace + name : name))
+      .filter((name) => name.startsWith(namespace))
+    this.#rows = new Map(told.map((name) => [name, this.#rowOf(name)]))
+    this.#known = true
+  }
+
+  #rowOf(name: string): Method {
+    return {
+      name,
+      label: this.#rows.has(name) || this.#rule.methods !== 'discover' ? name : `${this.#rule.namespace}*`,
+      summary: `Of ${this.name}.`,
+      access: 'user',
+      effect: 'write',
+      params: ANYTHING,
+      result: ANYTHING,
+      run: (params, caller) => this.#call(name, params, caller as TokenCaller),
+    }
+  }
+
+  #unknownYet(name: string): Method {
+    return { ...this.#rowOf(name), run: () => Promise.reject(broken(undefined)) }
+  }
+
+  /** Recorded before it is passed on: what cannot be recorded does not happen. */
+  async #call(name: string, params: Params | undefined, caller: TokenCaller): Promise<Verbatim> {
+    const { ledger, daemon } = this.#parts
+    const { namespace, strip } = this.#rule
+    const abandon = new AbortController()
+    const abort = () => abandon.abort(ABANDONED)
+    caller.line?.onClosed.add(abort)
+    const untie = daemon.tieCall(caller, abort)
+    try {
+      await ledger.commit({
+        steps: [],
+        audit: [{ event: 'upstream.call', by: actorOf(caller), upstream: this.name, method: name }],
+      })
+      this.#audience.add(caller, (onEnd) => caller.outlet?.onClose(daemon.tieCall(caller, onEnd)))
+      return await this.#upstream.call(strip ? name.slice(namespace.length) : name, params, abandon)
+    } finally {
+      untie()
+      caller.line?.onClosed.delete(abort)
+    }
+  }
+
+  readonly #onMessage: OnMessage = (text, message) => {
+    const { namespace, strip } = this.#rule
+    const method = String(message.method)
+    if (strip)
+      this.#audience.tell(namespace + method, JSON.stringify({ ...message, method: namespace + method }))
+    else if (method.startsWith(namespace)) this.#audience.tell(method, text)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#upstream.close()
+  }
+}
+
+const ANYTHING = { ...shape<unknown>({}), read: (value: unknown) => value }

@@ -1,0 +1,79 @@
+import { Agent, request as requestHttp } from 'node:http'
+import { request as requestHttps, Agent as SecureAgent } from 'node:https'
+import type { Link } from './link.ts'
+import { broken, LARGEST_ANSWER } from './link.ts'
+
+/** Where an upstream that speaks HTTP is. */
+export interface HttpPlace {
+  readonly url: URL
+  /** The Unix socket, if it is one. */
+  readonly socketPath?: string
+}
+
+/** One POST a call, over connections that are kept. */
+export class HttpLink implements Link {
+  readonly #place: HttpPlace
+  readonly #headers: () => Promise<Record<string, string>>
+  readonly #agent: Agent
+
+  /** `headers`: the upstream's credential, made anew for each call. */
+  constructor(place: HttpPlace, headers: () => Promise<Record<string, string>>, connections: number) {
+    this.#place = place
+    this.#headers = headers
+    const options = { keepAlive: true, maxSockets: connections }
+    this.#agent = place.url.protocol === 'https:' ? new SecureAgent(options) : new Agent(options)
+  }
+
+  async request(text: string, _id: number, signal: AbortSignal): Promise<string> {
+    try {
+      return await this.#post(text, signal)
+    } catch (error) {
+      // A kept connection that the other side has just ended: nothing was taken from it.
+      if ((error as { reused?: boolean }).reused === true && !signal.aborted) {
+        return this.#post(text, signal).catch((again: unknown) => Promise.reject(broken(again)))
+      }
+      throw broken(error)
+    }
+  }
+
+  async notify(text: string, signal: AbortSignal): Promise<void> {
+    await this.request(text, 0, signal)
+  }
+
+  async #post(text: string, signal: AbortSignal): Promise<string> {
+    const { url, socketPath } = this.#place
+    const headers = {
+      'Content-Type': 'application/json',
+      Accept: 'application/json',
+      'Content-Length': Buffer.byteLength(text),
+      ...(await this.#headers()),
+    }
+    const request = url.protocol === 'https:' ? requestHttps : requestHttp
+    return new Promise((resolve, reject) => {
+      const where = socketPath === undefined ? {} : { socketPath }
+      const req = request(url, { method: 'POST', agent: this.#agent, headers, signal, ...where })
+      req.on('error', (error: NodeJS.ErrnoException) => {
+        const reused = req.reusedSocket && error.code === 'ECONNRESET'
+        reject(Object.assign(error, { reused }))
+      })
+      req.on('response', (res) => {
+        const chunks: Buffer[] = []
+        let size = 0
+        res.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          size += chunk.length
+          if (size > LARGEST_ANSWER)
+            req.destroy(new Error(`the answer is larger than ${LARGEST_ANSWER} bytes`))
+        })
+        res.on('error', reject)
+        res.on('aborted', () => reject(new Error('the answer was cut off')))
+        res.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+      })
+      req.end(text)
+    })
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+}

@@ -1,0 +1,34 @@
+import { Failure } from '../../protocol/failures.ts'
+
+/** The way to an upstream: requests as text, with ids of ours, and answers as text. */
+export interface Link {
+  /** Resolves to the whole text of the response with that id. Rejects with `upstream`. Gives up when `signal` is aborted. */
+  request(text: string, id: number, signal: AbortSignal): Promise<string>
+  /** A notification: nothing is answered. */
+  notify(text: string, signal: AbortSignal): Promise<void>
+  close(): void
+}
+
+/** What a link tells of its own accord: a message that answers nothing. */
+export type OnMessage = (text: string, message: Readonly<Record<string, unknown>>) => void
+
+/** Bytes of one answer. More than this is no answer, but an attack or a mistake. */
+export const LARGEST_ANSWER = 16 * 1024 * 1024
+
+/** The cause goes to the log; the caller learns whose fault it is. */
+export function broken(cause: unknown): Failure {
+  if (cause instanceof Failure) return cause
+  return new Failure(
+    'upstream',
+    'The service behind this method does not answer as it should: try again later.',
+    {
+      cause,
+    },
+  )
+}
+
+export function late(): Failure {
+  return new Failure('upstream', 'The service behind this method takes too long: try again later.', {
+    http: 'late',
+  })
+}

@@ -1,0 +1,51 @@
+import { Failure } from '../../protocol/failures.ts'
+
+/** Calls that wait for a slot, for each slot that there is. */
+const WAITING_PER_SLOT = 32
+
+/** So many calls at a time; the others wait in their order, and a bounded number of them. */
+export class Slots {
+  #free: number
+  readonly #mostWaiting: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(count: number) {
+    this.#free = count
+    this.#mostWaiting = count * WAITING_PER_SLOT
+  }
+
+  /** Throws `limited` where too many wait; rejects with the signal's reason. Give it back. */
+  async take(signal: AbortSignal): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    if (this.#waiting.size >= this.#mostWaiting) {
+      throw new Failure('limited', 'Too many calls wait for this service: try again later.', {
+        headers: { 'Retry-After': '1' },
+      })
+    }
+    await new Promise<void>((resolve, reject) => {
+      const mine = () => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      }
+      const abort = () => {
+        this.#waiting.delete(mine)
+        reject(signal.reason as Error)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiting.add(mine)
+    })
+  }
+
+  give(): void {
+    const [next] = this.#waiting
+    if (next === undefined) {
+      this.#free++
+      return
+    }
+    this.#waiting.delete(next)
+    next()
+  }
+}

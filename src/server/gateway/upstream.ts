@@ -1,0 +1,158 @@
+import type { Logger } from 'pino'
+import { Failure } from '../../protocol/failures.ts'
+import type { Params } from '../../protocol/jsonrpc.ts'
+import { UpstreamError, Verbatim } from '../../protocol/verbatim.ts'
+import { Circuit } from './circuit.ts'
+import { Credential, type UpstreamCredential } from './credential.ts'
+import { HttpLink } from './http-link.ts'
+import { holdsUnsafeInteger, memberText } from './json-text.ts'
+import { LineLink, programPipe, socketPipe } from './line-link.ts'
+import { broken, type Link, late, type OnMessage } from './link.ts'
+import { parseUpstream } from './place.ts'
+import { Slots } from './slots.ts'
+import { WebSocketLink } from './ws-link.ts'
+
+const TELL_EVERY_MS = 5_000
+
+export interface UpstreamOptions {
+  readonly name: string
+  /** See parseUpstream. */
+  readonly url: string
+  readonly credential: UpstreamCredential | undefined
+  /** Milliseconds for a call, waiting for its turn included. */
+  readonly timeout: number
+  /** Calls at a time. */
+  readonly concurrency: number
+}
+
+/** A JSON-RPC service behind the gate. Whatever it does, a call ends in time, with its answer or with `upstream`. */
+export class Upstream {
+  readonly #options: UpstreamOptions
+  readonly #log: Logger
+  readonly #credential: Credential
+  readonly #link: Link
+  readonly #slots: Slots
+  readonly #circuit = new Circuit()
+  #lastId = 0
+  #told = Number.NEGATIVE_INFINITY
+
+  constructor(options: UpstreamOptions, onMessage: OnMessage, log: Logger) {
+    this.#options = options
+    this.#log = log
+    this.#credential = new Credential(options.credential)
+    this.#slots = new Slots(options.concurrency)
+    this.#link = linkTo(options, this.#credential, onMessage)
+  }
+
+  /**
+   * Its answer's `result`, byte for byte. Rejects with `upstream` (502, 504 when late), `limited`, `invalid_params`, or what
+   * the upstream itself refuses with. `abandon` is aborted when nobody waits for the answer any more.
+   */
+  async call(
+    method: string,
+    params: Params | undefined,
+    abandon: AbortController,
+    bare = false,
+  ): Promise<Verbatim> {
+    if (holdsUnsafeInteger(params))
+      throw new Failure(
+        'invalid_params',
+        'A number is beyond ±(2^53-1): it would not reach the service as it is.',
+      )
+    const { signal } = abandon
+    const timer = setTimeout(() => abandon.abort(late()), this.#options.timeout)
+    try {
+      this.#circuit.enter()
+      const text = await this.#exchange(method, params, signal, bare)
+      const answer = readAnswer(text)
+      this.#circuit.succeeded()
+      return answer
+    } catch (thrown) {
+      throw this.#judge(thrown, signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #exchange(
+    method: string,
+    params: Params | undefined,
+    signal: AbortSignal,
+    bare: boolean,
+  ): Promise<string> {
+    await this.#slots.take(signal)
+    try {
+      const id = ++this.#lastId
+      const given = bare ? params : this.#credential.params(params)
+      const text = JSON.stringify({
+        jsonrpc: '2.0',
+        id,
+        method,
+        ...(given !== undefined && { params: given }),
+      })
+      return await this.#link.request(text, id, signal)
+    } finally {
+      this.#slots.give()
+    }
+  }
+
+  /** What a failed call says about the upstream. */
+  #judge(thrown: unknown, signal: AbortSignal): unknown {
+    if (thrown instanceof UpstreamError) {
+      this.#circuit.succeeded()
+      return thrown
+    }
+    const failure = signal.aborted ? broken(signal.reason) : broken(thrown)
+    if (failure.name !== 'upstream' || failure === ABANDONED) this.#circuit.abandoned()
+    else this.#circuit.failed()
+    if (failure.cause !== undefined) this.#tell(failure.cause)
+    return failure.cause === undefined ? failure : new Failure(failure.name, failure.data)
+  }
+
+  /** One line in a while, however many calls fail. */
+  #tell(err: unknown): void {
+    const now = performance.now()
+    if (now - this.#told < TELL_EVERY_MS) return
+    this.#told = now
+    const { name } = this.#options
+    this.#log.warn({ err, event: 'upstream', upstream: name }, `upstream ${name} failed`)
+  }
+
+  close(): void {
+    this.#link.close()
+  }
+}
+
+/** Why a call is aborted whose caller has gone, or has lost the right to its answer. */
+export const ABANDONED = new Failure('upstream', 'The call was abandoned.')
+
+function linkTo({ url, concurrency }: UpstreamOptions, credential: Credential, onMessage: OnMessage): Link {
+  const headers = () => credential.headers()
+  const place = parseUpstream(url)
+  switch (place?.kind) {
+    case undefined:
+      throw new RangeError(`not a place: ${url}`)
+    case 'http':
+      return new HttpLink(place, headers, concurrency)
+    case 'ws':
+      return new WebSocketLink(place.url, headers, onMessage)
+    case 'tcp':
+      return new LineLink(socketPipe({ host: place.host, port: place.port }), onMessage)
+    case 'unix':
+      return new LineLink(socketPipe({ path: place.path }), onMessage)
+    case 'exec':
+      return new LineLink(programPipe(place.argv), onMessage)
+  }
+}
+
+/** Throws UpstreamError for a refusal of the upstream's own, anything else for what is no answer. */
+function readAnswer(text: string): Verbatim {
+  const answer: unknown = JSON.parse(text)
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
+    throw new Error('the answer is no object')
+  const { error } = answer as { error?: unknown }
+  if (error !== undefined && error !== null) throw UpstreamError.from(error)
+  const result = memberText(text, 'result')
+  if (result === undefined) throw new Error('the answer has neither result nor error')
+  return new Verbatim(result)
+}

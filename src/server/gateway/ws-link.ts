@@ -1,0 +1,88 @@
+import { WebSocket } from 'ws'
+import { Correlation } from './correlation.ts'
+import { broken, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+
+/** How long an upstream may be silent before it is asked whether it is there, in milliseconds. */
+const HEARTBEAT_MS = 30_000
+
+/** Many calls over one WebSocket, opened with the first and again when it was lost. */
+export class WebSocketLink implements Link {
+  readonly #url: URL
+  readonly #headers: () => Promise<Record<string, string>>
+  readonly #correlation: Correlation
+  #open: Promise<WebSocket> | undefined
+
+  constructor(url: URL, headers: () => Promise<Record<string, string>>, onMessage: OnMessage) {
+    this.#url = url
+    this.#headers = headers
+    this.#correlation = new Correlation(onMessage)
+  }
+
+  async request(text: string, id: number, signal: AbortSignal): Promise<string> {
+    const ws = await this.#connected(signal)
+    return this.#correlation.wait(id, signal, () => ws.send(text))
+  }
+
+  async notify(text: string, signal: AbortSignal): Promise<void> {
+    const ws = await this.#connected(signal)
+    ws.send(text)
+  }
+
+  async #connected(signal: AbortSignal): Promise<WebSocket> {
+    this.#open ??= this.#connect()
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+    return Promise.race([this.#open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
+  }
+
+  async #connect(): Promise<WebSocket> {
+    try {
+      const options = { headers: await this.#headers(), maxPayload: LARGEST_ANSWER, perMessageDeflate: false }
+      const ws = new WebSocket(this.#url, options)
+      await new Promise<void>((resolve, reject) => ws.once('open', resolve).once('error', reject))
+      this.#attend(ws)
+      return ws
+    } catch (error) {
+      this.#open = undefined
+      throw error
+    }
+  }
+
+  #attend(ws: WebSocket): void {
+    let heard = true
+    const heartbeat = setInterval(() => {
+      if (!heard) ws.terminate()
+      heard = false
+      ws.ping()
+    }, HEARTBEAT_MS).unref()
+    let fault: unknown = new Error('the connection was closed')
+    ws.on('error', (error) => {
+      fault = error
+    })
+    ws.on('pong', () => {
+      heard = true
+    })
+    ws.on('message', (data: Buffer) => {
+      heard = true
+      try {
+        this.#correlation.take(data.toString('utf8'))
+      } catch (error) {
+        fault = error
+        ws.terminate()
+      }
+    })
+    ws.on('close', () => {
+      clearInterval(heartbeat)
+      this.#open = undefined
+      this.#correlation.fail(fault)
+    })
+  }
+
+  close(): void {
+    void this.#open?.then(
+      (ws) => ws.terminate(),
+      () => {},
+    )
+  }
+}
