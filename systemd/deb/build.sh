@@ -30,7 +30,7 @@ install -m 644 systemd/postern.sysusers.conf "$stage/usr/lib/sysusers.d/postern.
 install -m 644 systemd/postern.toml "$stage/etc/postern/"
 install -m 644 README.md "$stage/usr/share/doc/postern/"
 install -m 644 LICENSE "$stage/usr/share/doc/postern/copyright"
-install -m 644 systemd/postern-remote.socket systemd/remote.conf systemd/remote-tls.conf systemd/grafana-dashboard.json "$stage/usr/share/doc/postern/examples/"
+install -m 644 systemd/postern-remote.socket systemd/remote.conf systemd/remote-tls.conf systemd/upstream.conf systemd/grafana-dashboard.json "$stage/usr/share/doc/postern/examples/"
 
 mkdir "$stage/DEBIAN"
 sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@SIZE@/$(du -sk "$stage" | cut -f1)/" systemd/deb/control >"$stage/DEBIAN/control"
