@@ -107,6 +107,7 @@ async function openDoors(
     users: () => users.count,
     connections: facts.connections,
     endedConnections: facts.endedConnections,
+    upstreams: () => gateways,
   })
   for (const rule of config.upstream) refuseTaken(rule)
   const gateways = config.upstream.map((rule) => new Gateway(rule, { ledger, log, daemon: facts }))

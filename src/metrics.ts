@@ -10,6 +10,7 @@ export interface MetricSources {
   users(): number
   connections(): number
   endedConnections(): number
+  upstreams(): Iterable<{ readonly name: string; readonly isUp: boolean }>
 }
 
 /** The daemon in numbers, in Prometheus' text format. What is counted is counted elsewhere; this words it when it is asked. */
@@ -68,6 +69,15 @@ async function register({ telemetry, tokens, store, ...facts }: MetricSources): 
     registers,
     async collect() {
       for (const [state, count] of Object.entries(await tokens.byState())) this.set({ state }, count)
+    },
+  })
+  new Gauge({
+    name: 'postern_upstream_up',
+    help: 'Whether a service behind the gate answers, and its methods are known.',
+    labelNames: ['upstream'],
+    registers,
+    collect() {
+      for (const { name, isUp } of facts.upstreams()) this.set({ upstream: name }, isUp ? 1 : 0)
     },
   })
   gauge('postern_users', 'Users.', facts.users)

@@ -19,6 +19,10 @@ export class Circuit {
     this.#trying = true
   }
 
+  get isOpen(): boolean {
+    return this.#failures >= FAILURES
+  }
+
   succeeded(): void {
     this.#failures = 0
     this.#trying = false

@@ -56,9 +56,9 @@ export class Gateway {
     return this.#rule.name
   }
 
-  /** Whether its methods are known. */
-  get known(): boolean {
-    return this.#known
+  /** Whether its methods are known, and it answers. */
+  get isUp(): boolean {
+    return this.#known && this.#upstream.isUp
   }
 
   rows(): Iterable<Method> {

@@ -118,6 +118,11 @@ export class Upstream {
     this.#log.warn({ err, event: 'upstream', upstream: name }, `upstream ${name} failed`)
   }
 
+  /** Whether it has answered lately, as far as it was asked. */
+  get isUp(): boolean {
+    return !this.#circuit.isOpen
+  }
+
   close(): void {
     this.#link.close()
   }
