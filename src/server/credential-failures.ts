@@ -20,11 +20,18 @@ export class CredentialFailures {
   /** Throws `limited`. */
   count(origin: Origin): void {
     const rate = this.#rate()
-    const wait = rate && this.#buckets.take(senderOf(origin), rate)
-    if (wait === undefined) return
-    throw tooMany(
-      'Too many tokens from your address were unknown: mint another token, and try again later.',
-      wait,
-    )
+    refuse(rate && this.#buckets.take(senderOf(origin), rate))
   }
+
+  /** Throws `limited` where there were too many already; counts nothing. */
+  refuse(origin: Origin): void {
+    const rate = this.#rate()
+    refuse(rate && this.#buckets.wait(senderOf(origin), rate))
+  }
+}
+
+/** `wait`: seconds, if there were too many. */
+function refuse(wait: number | undefined): void {
+  if (wait === undefined) return
+  throw tooMany('Too many tokens from your address were unknown: mint another, and try again later.', wait)
 }
