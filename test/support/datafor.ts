@@ -14,7 +14,7 @@ export const EXAMPLE =
   'eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJFUlAiOiJhZG1pbiIsImV4cCI6MTcyMzAxNTkxNn0.uEmUwBfNAd5FtzjPPrldU9bierng7fd8rCVlZtVPY2k'
 export const SECRET = 'a secret of more than thirty-two bytes, for tests'
 /** So many wrong credentials come from here that they would be told to wait. */
-export const PATIENT = '[rate]\nfailures_per_address = 1000000\n'
+export const PATIENT = '[rate]\nfailures_per_address = "none"\n'
 
 export type Fields = Record<string, unknown>
 
