@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { request } from 'node:http'
 import { after, describe, it } from 'node:test'
 import { startDaemon, until } from '../support/daemon.ts'
-import { configure, hmacJwt, inSeconds, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import { configure, fetched, hmacJwt, inSeconds, type Page, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: PATIENT })
@@ -52,25 +50,15 @@ const BAD: Record<string, string> = {
 }
 
 /** Everything of an answer but the time of day. */
-function seen({ status, headers: { date: _, ...headers }, body }: Awaited<ReturnType<typeof http>>) {
+function seen({ status, headers: { date: _, ...headers }, body }: Page) {
   return { status, headers, body }
 }
 
-async function upgrade(token: string, door: 'unix' | 'tcp') {
-  const where = door === 'unix' ? { socketPath: daemon.socket } : { host: '127.0.0.1', port: daemon.port }
-  const headers = {
-    Authorization: `Bearer ${token}`,
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13',
-    'Sec-WebSocket-Key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
-  }
-  const req = request({ ...where, path: '/api/', headers, agent: false })
-  req.end()
-  const [res] = await once(req, 'response')
-  let body = ''
-  for await (const chunk of res) body += chunk
-  return seen({ status: res.statusCode, headers: res.headers, body, json: undefined as never })
+const UPGRADE = {
+  Connection: 'Upgrade',
+  Upgrade: 'websocket',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
 }
 
 const ROUTES: Record<string, (token: string, door: 'unix' | 'tcp') => Promise<unknown>> = {
@@ -80,10 +68,10 @@ const ROUTES: Record<string, (token: string, door: 'unix' | 'tcp') => Promise<un
     return seen(await http(daemon, body, { door }))
   },
   'GET /auth': async (token, door) =>
-    seen(await http(daemon, undefined, { method: 'GET', path: '/auth', token, door })),
-  'a WebSocket upgrade': upgrade,
+    seen(await fetched(daemon, '/auth', { token, door })),
+  'a WebSocket upgrade': async (token, door) => seen(await fetched(daemon, '/api/', { token, door, headers: UPGRADE })),
   'GET /metrics': async (token, door) =>
-    seen(await http(daemon, undefined, { method: 'GET', path: '/metrics', token, door })),
+    seen(await fetched(daemon, '/metrics', { token, door })),
   'POST /oauth2/introspect': async (token, door) =>
     seen(await http(daemon, JSON.stringify({ token: 'x' }), { path: '/oauth2/introspect', token, door })),
   'Datafor’s list': async (token, door) =>

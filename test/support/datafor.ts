@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { createHmac, type KeyObject, sign } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,6 +41,28 @@ export async function ask(
     ...(token !== undefined && { token }),
   })
   return { status: answer.status, body: answer.json as unknown as Fields }
+}
+
+export interface Page {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** A request whose answer need not be JSON. */
+export async function fetched(
+  daemon: Daemon,
+  path: string,
+  { door = 'tcp', token, headers = {} }: { door?: 'unix' | 'tcp'; token?: string; headers?: Record<string, string> } = {},
+): Promise<Page> {
+  const where = door === 'unix' ? { socketPath: daemon.socket } : { host: '127.0.0.1', port: daemon.port }
+  const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+  const req = request({ ...where, path, headers: { ...authorization, ...headers }, agent: false })
+  req.end()
+  const [res] = await once(req, 'response')
+  let body = ''
+  for await (const chunk of res) body += chunk
+  return { status: res.statusCode, headers: res.headers, body }
 }
 
 /** Makes a configuration that accepts tokens. */
