@@ -5,7 +5,20 @@ import { Configurations } from '../../src/auth/jwt/configurations.ts'
 import { Issuer } from '../../src/auth/jwt/issuer.ts'
 import { Seal } from '../../src/auth/jwt/seal.ts'
 import type { Scope } from '../support/daemon.ts'
-import { ask, claimsOf, configure, EXAMPLE, EXAMPLE_TIME, type Fields, hmacJwt, keyJwt, machine, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  claimsOf,
+  configure,
+  EXAMPLE,
+  EXAMPLE_TIME,
+  type Fields,
+  hmacJwt,
+  keyJwt,
+  machine,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { authority } from '../support/parts.ts'
 import { call, mint } from '../support/talk.ts'
 
@@ -30,8 +43,14 @@ async function gate(t: Scope) {
   const { userid: joe } = await userWithToken(daemon, admin, 'joe')
   const change = (fields: Fields) => call(daemon, 'user.update', { userid: joe, ...fields }, { token: admin })
   const found = async (username: string) =>
-    (await call(daemon, 'user.get', { filter: { username }, output: ['username', 'type', 'name'] }, { token: admin }))
-      .json.result
+    (
+      await call(
+        daemon,
+        'user.get',
+        { filter: { username }, output: ['username', 'type', 'name'] },
+        { token: admin },
+      )
+    ).json.result
   return { daemon, pass, admin, joe, change, found }
 }
 const forJoe = (claims: object = {}) => hmacJwt(SECRET, { ERP: 'joe', exp: NOW + 60, ...claims })
@@ -42,9 +61,20 @@ describe('issuing', () => {
       const { store, ledger, clock, users, time } = await authority()
       time.leap = EXAMPLE_TIME + millisecond - time.now
       clock.reset()
-      const configurations = await new Configurations({ store, ledger, clock, seal: new Seal(Buffer.alloc(32)) }).open()
+      const configurations = await new Configurations({
+        store,
+        ledger,
+        clock,
+        seal: new Seal(Buffer.alloc(32)),
+      }).open()
       const user = users.find('1')
-      const caller = { kind: 'token', user, token: { id: '1', expires: null }, live: {}, address: 'unix' } as never
+      const caller = {
+        kind: 'token',
+        user,
+        token: { id: '1', expires: null },
+        live: {},
+        address: 'unix',
+      } as never
       const issuer = new Issuer({ configurations, users, ledger, clock })
       const issued = await issuer.issue({ name: 'ERP', privateKey: 'abcd', username: 'admin' }, caller)
       assert.deepEqual(issued, { expire: 86_400, token: EXAMPLE })
@@ -92,17 +122,28 @@ describe('algorithms', () => {
           const { body } = await ask(daemon, admin, 'generate', { form })
           assert.equal(await whose(daemon, String(body.token)), 'joe')
         }
-        const { status, body } = await ask(daemon, admin, 'generate', { form: { name: 'ERP', username: 'joe' } })
+        const { status, body } = await ask(daemon, admin, 'generate', {
+          form: { name: 'ERP', username: 'joe' },
+        })
         assert.deepEqual([status, body.code], [400, '400'])
       }
-      const stranger = algorithm.startsWith('RS') ? rsa() : ec(`P-${algorithm === 'ES512' ? '521' : algorithm.slice(2)}`)
-      assert.equal(await whose(daemon, keyJwt(stranger.privateKey, algorithm, { ERP: 'joe', exp: NOW + 60 })), undefined)
+      const stranger = algorithm.startsWith('RS')
+        ? rsa()
+        : ec(`P-${algorithm === 'ES512' ? '521' : algorithm.slice(2)}`)
+      assert.equal(
+        await whose(daemon, keyJwt(stranger.privateKey, algorithm, { ERP: 'joe', exp: NOW + 60 })),
+        undefined,
+      )
     })
 
   const wrong: [string, string, () => string][] = [
     ['RS256', 'a key of 1024 bits', () => publicPem(rsa(1024).publicKey)],
     ['RS256', 'an elliptic curve', () => publicPem(ec('P-256').publicKey)],
-    ['RS256', 'a key for RSASSA-PSS', () => publicPem(generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey)],
+    [
+      'RS256',
+      'a key for RSASSA-PSS',
+      () => publicPem(generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey),
+    ],
     ['RS256', 'a private key', () => privatePem(rsa().privateKey)],
     ['RS256', 'the body of a private key', () => bodyOf(privatePem(rsa().privateKey))],
     ['RS256', 'a text', () => SECRET],
@@ -158,7 +199,13 @@ describe('sign-in', () => {
   it('a token that is refused makes no user', async (t) => {
     const { daemon, admin, found } = await gate(t)
     await configure(daemon, admin, { name: 'ERP' })
-    for (const claims of [{ exp: NOW }, { exp: 1e300 }, { exp: 253_402_300_800 }, { nbf: NOW + 1 }, { exp: '9' }])
+    for (const claims of [
+      { exp: NOW },
+      { exp: 1e300 },
+      { exp: 253_402_300_800 },
+      { nbf: NOW + 1 },
+      { exp: '9' },
+    ])
       assert.equal(await whose(daemon, forJoe({ ERP: 'ghost', ...claims })), undefined)
     assert.equal(await whose(daemon, hmacJwt('wrong', { ERP: 'ghost', exp: NOW + 60 })), undefined)
     assert.deepEqual(await found('ghost'), [])

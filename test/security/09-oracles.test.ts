@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { startDaemon, until } from '../support/daemon.ts'
-import { configure, fetched, hmacJwt, inSeconds, type Page, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  configure,
+  fetched,
+  hmacJwt,
+  inSeconds,
+  PATIENT,
+  type Page,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: PATIENT })
@@ -13,7 +23,10 @@ await call(daemon, 'user.update', { userid, status: 1 }, { token: admin })
 const jwt = (claims: object, secret = SECRET) => hmacJwt(secret, { exp: inSeconds(600), ...claims })
 
 /** A token that was good until something happened to it. */
-async function ended(end: (tokenid: string, token: string) => Promise<unknown>, params: object = {}): Promise<string> {
+async function ended(
+  end: (tokenid: string, token: string) => Promise<unknown>,
+  params: object = {},
+): Promise<string> {
   const token = await mint(daemon, { ttl: 600, ...params })
   const { json } = await call(daemon, 'token.get', { token }, { token: admin })
   const [{ tokenid }] = json.result as [{ tokenid: string }]
@@ -64,18 +77,24 @@ const UPGRADE = {
 const ROUTES: Record<string, (token: string, door: 'unix' | 'tcp') => Promise<unknown>> = {
   'POST /api/': async (token, door) => seen(await call(daemon, 'Auth.WhoAmI', {}, { token, door })),
   'POST /api/ with Token': async (token, door) => {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'Auth.WhoAmI', Token: token })
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'Auth.WhoAmI', params: { Token: token } })
     return seen(await http(daemon, body, { door }))
   },
-  'GET /auth': async (token, door) =>
-    seen(await fetched(daemon, '/auth', { token, door })),
-  'a WebSocket upgrade': async (token, door) => seen(await fetched(daemon, '/api/', { token, door, headers: UPGRADE })),
-  'GET /metrics': async (token, door) =>
-    seen(await fetched(daemon, '/metrics', { token, door })),
+  'GET /auth': async (token, door) => seen(await fetched(daemon, '/auth', { token, door })),
+  'a WebSocket upgrade': async (token, door) =>
+    seen(await fetched(daemon, '/api/', { token, door, headers: UPGRADE })),
+  'GET /metrics': async (token, door) => seen(await fetched(daemon, '/metrics', { token, door })),
   'POST /oauth2/introspect': async (token, door) =>
     seen(await http(daemon, JSON.stringify({ token: 'x' }), { path: '/oauth2/introspect', token, door })),
   'Datafor’s list': async (token, door) =>
-    seen(await http(daemon, undefined, { method: 'GET', path: '/plugin/datafor-modeler/api/token/list', token, door })),
+    seen(
+      await http(daemon, undefined, {
+        method: 'GET',
+        path: '/plugin/datafor-modeler/api/token/list',
+        token,
+        door,
+      }),
+    ),
 }
 
 describe('pitfall 9: whatever is wrong with a token, the answer is the same to the letter', () => {
@@ -84,20 +103,25 @@ describe('pitfall 9: whatever is wrong with a token, the answer is the same to t
       it(`${route}, on ${door}`, async () => {
         const expected = (await send(BAD.unknown as string, door)) as { status: number }
         assert.equal(expected.status, 401)
-        for (const [what, token] of Object.entries(BAD)) assert.deepEqual(await send(token, door), expected, what)
+        for (const [what, token] of Object.entries(BAD))
+          assert.deepEqual(await send(token, door), expected, what)
       })
 
   it('introspection: every one of them is exactly {"active":false}', async () => {
     for (const [what, token] of Object.entries(BAD)) {
       if (what === 'from a wrong address') continue // it is active, elsewhere
-      const { body } = await http(daemon, JSON.stringify({ token }), { path: '/oauth2/introspect', token: admin })
+      const { body } = await http(daemon, JSON.stringify({ token }), {
+        path: '/oauth2/introspect',
+        token: admin,
+      })
       assert.equal(body, '{"active":false}', what)
     }
   })
 
   it('Auth.RevokeApiToken: what cannot be revoked is answered alike', async () => {
     const { token: joe } = await userWithToken(daemon, admin, 'joe')
-    const ask = async (params: object) => seen(await call(daemon, 'Auth.RevokeApiToken', params, { token: joe }))
+    const ask = async (params: object) =>
+      seen(await call(daemon, 'Auth.RevokeApiToken', params, { token: joe }))
     const expected = await ask({ tokenid: '1' })
     assert.deepEqual(await ask({ tokenid: '99999' }), expected)
     for (const [what, token] of Object.entries(BAD)) {
@@ -118,7 +142,11 @@ describe('the Zabbix dialect is the exception: its clients rely on being told', 
   it('an expired token is called so; every other one of ours is not authorized', async () => {
     assert.deepEqual(await zabbix(expired), error(-32500, 'Application error.', 'API token expired.'))
     for (const what of ['unknown, with a right checksum', 'revoked', 'disabled', 'used up', 'replaced'])
-      assert.deepEqual(await zabbix(BAD[what] as string), error(-32602, 'Invalid params.', 'Not authorized.'), what)
+      assert.deepEqual(
+        await zabbix(BAD[what] as string),
+        error(-32602, 'Invalid params.', 'Not authorized.'),
+        what,
+      )
   })
 
   it('a JWT, whatever is wrong with it, is a session that is over', async () => {

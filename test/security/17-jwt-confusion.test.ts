@@ -2,7 +2,18 @@ import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
-import { ask, configure, encoded, hmacJwt, inSeconds, keyJwt, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  configure,
+  encoded,
+  hmacJwt,
+  inSeconds,
+  keyJwt,
+  PATIENT,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { call, http, mint, UpgradeRefused, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: PATIENT })
@@ -102,7 +113,7 @@ const FORGED: Record<string, () => string> = {
   'nbf in the future': () => sign(HS, claims({ nbf: inSeconds(300) })),
   'nbf as text': () => sign(HS, claims({ nbf: '0' })),
   'iat as text': () => sign(HS, claims({ iat: 'x' })),
-  'huge': () => sign(HS, claims({ x: 'x'.repeat(9000) })),
+  huge: () => sign(HS, claims({ x: 'x'.repeat(9000) })),
   'a username that is a number': () => sign(HS, claims({ HS: 1 })),
   'a username that is a list': () => sign(HS, claims({ HS: ['joe'] })),
   'a username that is an object': () => sign(HS, claims({ HS: { joe: 1 } })),

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import * as oauth from 'oauth4webapi'
 import { startDaemon } from '../support/daemon.ts'
-import { configure, type Fields, fetched, hmacJwt, inSeconds, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  configure,
+  type Fields,
+  fetched,
+  hmacJwt,
+  inSeconds,
+  PATIENT,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: PATIENT })
@@ -15,7 +25,11 @@ const INACTIVE = { active: false }
 
 async function introspect(token: string, caller: string | undefined, path = PATH) {
   const body = new URLSearchParams({ token }).toString()
-  const answer = await http(daemon, body, { path, headers: FORM, ...(caller !== undefined && { token: caller }) })
+  const answer = await http(daemon, body, {
+    path,
+    headers: FORM,
+    ...(caller !== undefined && { token: caller }),
+  })
   return { status: answer.status, headers: answer.headers, body: answer.json as unknown as Fields }
 }
 const told = async (token: string, caller: string) => (await introspect(token, caller)).body
@@ -38,14 +52,16 @@ describe('pitfall 28: introspection is no oracle', () => {
   it('a plain user’s token is told about itself alone; not even about their other tokens', async () => {
     const other = await mint(daemon, { ttl: 0, username: 'joe' })
     assert.equal((await told(joe.token, joe.token)).active, true)
-    for (const token of [admin, service.token, other, 'x']) assert.deepEqual(await told(token, joe.token), INACTIVE)
+    for (const token of [admin, service.token, other, 'x'])
+      assert.deepEqual(await told(token, joe.token), INACTIVE)
     const { json } = await call(daemon, 'token.introspect', { token: admin }, { token: joe.token })
     assert.deepEqual(json.result, INACTIVE)
   })
 
   it('an admin and a superadmin are told about any', async () => {
     for (const caller of [admin, service.token])
-      for (const token of [admin, joe.token, service.token]) assert.equal((await told(token, caller)).active, true)
+      for (const token of [admin, joe.token, service.token])
+        assert.equal((await told(token, caller)).active, true)
   })
 
   it('a token whose scopes do not name it is refused with 403', async () => {
@@ -76,7 +92,11 @@ describe('pitfall 28: introspection is no oracle', () => {
   })
 
   it('refuses ?token=, GET, an empty form, and a field that is there twice', async () => {
-    const query = await http(daemon, 'token=x', { path: `${PATH}?token=${joe.token}`, headers: FORM, token: admin })
+    const query = await http(daemon, 'token=x', {
+      path: `${PATH}?token=${joe.token}`,
+      headers: FORM,
+      token: admin,
+    })
     assert.deepEqual([query.status, query.body.includes(joe.token)], [400, false])
     assert.equal((await fetched(daemon, PATH, { token: admin })).status, 405)
     assert.equal((await fetched(daemon, `${PATH}?token=${joe.token}`, { token: admin })).status, 400)
@@ -91,7 +111,10 @@ describe('JWTs are introspected as other tokens are', () => {
     const exp = inSeconds(600)
     const jwt = hmacJwt(SECRET, { ERP: 'joe', exp })
     const { active, username, sub, scope, token_type, exp: end } = await told(jwt, admin)
-    assert.deepEqual([active, username, sub, scope, token_type, end], [true, 'joe', joe.userid, '*', 'Bearer', exp])
+    assert.deepEqual(
+      [active, username, sub, scope, token_type, end],
+      [true, 'joe', joe.userid, '*', 'Bearer', exp],
+    )
     assert.equal((await told(jwt, jwt)).active, true)
     assert.deepEqual(await told(jwt, joe.token), INACTIVE)
     await configure(daemon, admin, { name: 'ERP', enable: '0' })
@@ -145,13 +168,21 @@ describe('oauth4webapi, a client of npm', () => {
     assert.deepEqual([active, scope, username, sub], [true, 'user.get audit.*', 'joe', joe.userid])
     assert.equal(Number(exp) - Number(iat), 600)
     for (let time = 0; time < 2; time++)
-      await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, auth, token, insecure))
+      await oauth.processRevocationResponse(
+        await oauth.revocationRequest(server, client, auth, token, insecure),
+      )
     assert.deepEqual([await ask(token), await accepted(daemon, token)], [INACTIVE, false])
   })
 
   it('is refused with a wrong secret', async () => {
     const server = await discover()
-    const response = await oauth.introspectionRequest(server, client, oauth.ClientSecretBasic('no'), admin, insecure)
+    const response = await oauth.introspectionRequest(
+      server,
+      client,
+      oauth.ClientSecretBasic('no'),
+      admin,
+      insecure,
+    )
     assert.equal(response.status, 401)
     await assert.rejects(oauth.processIntrospectionResponse(server, client, response))
   })

@@ -4,7 +4,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { logged, startDaemon } from '../support/daemon.ts'
-import { ask, configure, fetched, type Fields, hmacJwt, inSeconds, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  configure,
+  type Fields,
+  fetched,
+  hmacJwt,
+  inSeconds,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { call, http, mint, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
@@ -98,17 +107,27 @@ it('pitfalls 10 and 29: a secret and what it signs are in no file, no log, no au
   const answers: unknown[] = []
   const path = '/plugin/datafor-modeler/api/token/'
   const tell = async (...args: Parameters<typeof ask>) => answers.push(await ask(...args))
-  for (const [name, secret] of [['LONG', canary], ['SHORT', short]] as const) {
-    for (const fields of [{ enable: '1', self_service: '1' }, { algorithm: 'RS256' }, { expire: 'x' }, { name: 7 }])
+  for (const [name, secret] of [
+    ['LONG', canary],
+    ['SHORT', short],
+  ] as const) {
+    for (const fields of [
+      { enable: '1', self_service: '1' },
+      { algorithm: 'RS256' },
+      { expire: 'x' },
+      { name: 7 },
+    ])
       await tell(daemon, admin, 'update', { json: { name, secret, ...fields } })
     await tell(daemon, admin, 'update', { form: { name, secret, enable: 'wrong' } })
     await tell(daemon, admin, 'generate', { json: { name: secret, privateKey: 'x', username: 7 } })
     await tell(daemon, undefined, 'update', { json: { name, secret } })
     for (const key of [secret, { secret }])
-      for (const algorithm of ['LONG', 'NEW']) await tell(daemon, admin, 'generate', { json: { name: algorithm, privateKey: key } })
+      for (const algorithm of ['LONG', 'NEW'])
+        await tell(daemon, admin, 'generate', { json: { name: algorithm, privateKey: key } })
     answers.push((await http(daemon, `{"secret":"${secret}`, { path: `${path}update`, token: admin })).body)
     answers.push((await http(daemon, secret, { path: `${path}delete`, token: admin })).body)
-    for (const call of ['list', `content?name=${name}`, 'personal/config', 'personal/list']) await tell(daemon, admin, call)
+    for (const call of ['list', `content?name=${name}`, 'personal/config', 'personal/list'])
+      await tell(daemon, admin, call)
   }
   const signed = [
     (await ask(daemon, admin, 'generate', { form: { name: 'LONG', username: 'Admin' } })).body.token,
@@ -126,10 +145,22 @@ it('pitfalls 10 and 29: a secret and what it signs are in no file, no log, no au
   const audit = (await call(daemon, 'audit.get', { limit: 1000 }, { token: admin })).body
   const title = readFileSync(`/proc/${daemon.pid}/cmdline`, 'latin1')
   await daemon.stop()
-  const places = { log: daemon.log(), files: stored(daemon.stateDir), audit, metrics, title, answers: JSON.stringify(answers) }
+  const places = {
+    log: daemon.log(),
+    files: stored(daemon.stateDir),
+    audit,
+    metrics,
+    title,
+    answers: JSON.stringify(answers),
+  }
   for (const [where, text] of Object.entries(places)) {
     assert.ok(text.length > 5, `${where} was looked at`)
-    for (const secret of [canary, short, Buffer.from(canary).toString('base64').slice(0, 40), ...signed.map((token) => token.slice(-43))])
+    for (const secret of [
+      canary,
+      short,
+      Buffer.from(canary).toString('base64').slice(0, 40),
+      ...signed.map((token) => token.slice(-43)),
+    ])
       assert.ok(!text.includes(secret), `${secret} is in the ${where}`)
   }
   assert.match(audit, /jwt\.configure/)

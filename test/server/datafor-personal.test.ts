@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Scope, startDaemon } from '../support/daemon.ts'
-import { ask, claimsOf, configure, EXAMPLE_TIME, type Fields, headerOf, machine, PATIENT, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  claimsOf,
+  configure,
+  EXAMPLE_TIME,
+  type Fields,
+  headerOf,
+  machine,
+  PATIENT,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { call, mint, webSocket } from '../support/talk.ts'
 
 const DAY = 86_400_000
@@ -27,7 +38,11 @@ describe('GET personal/config', () => {
     const expected = { status: 200, body: { success: true, enabled: true, configs } }
     assert.deepEqual(await ask(daemon, joe, 'personal/config'), expected)
     await ask(daemon, admin, 'delete', { form: { name: 'AI' } })
-    assert.deepEqual((await ask(daemon, joe, 'personal/config')).body, { success: true, enabled: false, configs: [] })
+    assert.deepEqual((await ask(daemon, joe, 'personal/config')).body, {
+      success: true,
+      enabled: false,
+      configs: [],
+    })
     assert.equal((await ask(daemon, joe, 'personal', { json: {} })).status, 404)
     assert.equal((await ask(daemon, joe, 'personal', { json: { name: 'NOT' } })).status, 404)
   })
@@ -95,7 +110,10 @@ describe('POST personal', () => {
     const short = await mint(daemon, { ttl: 60, username: 'joe' })
     const child = await issue({}, short)
     // Either is right: no token, or one that ends with its issuer.
-    assert.ok(child.token === undefined || Number(child.expires_at) <= EXAMPLE_TIME + 60_000, JSON.stringify(child))
+    assert.ok(
+      child.token === undefined || Number(child.expires_at) <= EXAMPLE_TIME + 60_000,
+      JSON.stringify(child),
+    )
   })
 })
 
@@ -107,7 +125,9 @@ describe('GET personal/list', () => {
     const gone = await issue({ label: 'gone' })
     pass(1000)
     const used = await issue({ label: 'used' })
-    assert.deepEqual((await ask(daemon, joe, 'personal/revoke', { json: { jti: gone.jti } })).body, { success: true })
+    assert.deepEqual((await ask(daemon, joe, 'personal/revoke', { json: { jti: gone.jti } })).body, {
+      success: true,
+    })
     pass(60_000)
     assert.equal(await whose(daemon, used.token), 'joe')
     const now = EXAMPLE_TIME + 62_000
@@ -138,7 +158,10 @@ describe('POST personal/revoke', () => {
     const [one, other] = [await issue(), await issue()]
     const ws = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${one.token}` } })
     for (const form of [{ jti: one.jti }, { jti: one.jti }])
-      assert.deepEqual(await ask(daemon, joe, 'personal/revoke', { form }), { status: 200, body: { success: true } })
+      assert.deepEqual(await ask(daemon, joe, 'personal/revoke', { form }), {
+        status: 200,
+        body: { success: true },
+      })
     assert.equal((await ws.closed).code, 4401)
     assert.deepEqual([await whose(daemon, one.token), await whose(daemon, other.token)], [undefined, 'joe'])
   })
@@ -149,7 +172,9 @@ describe('POST personal/revoke', () => {
     const { jti, token } = await issue()
     assert.equal((await ask(daemon, ann, 'personal/revoke', { json: { jti } })).status, 404)
     for (const path of [`../1/${jti}`, `/${jti}`, '', 'x'.repeat(65)])
-      assert.ok([400, 404].includes((await ask(daemon, ann, 'personal/revoke', { json: { jti: path } })).status))
+      assert.ok(
+        [400, 404].includes((await ask(daemon, ann, 'personal/revoke', { json: { jti: path } })).status),
+      )
     assert.equal(await whose(daemon, token), 'joe')
   })
 
@@ -164,7 +189,10 @@ describe('POST personal/revoke', () => {
     for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
       await daemon.stop(signal)
       daemon = await startDaemon(t, { config: PATIENT, directory: daemon.directory })
-      assert.deepEqual([await whose(daemon, issued.token), await whose(daemon, alive.token)], [undefined, 'Admin'])
+      assert.deepEqual(
+        [await whose(daemon, issued.token), await whose(daemon, alive.token)],
+        [undefined, 'Admin'],
+      )
       const data = (await ask(daemon, admin, 'personal/list')).body.data as Fields[]
       assert.equal(data.find(({ jti }) => jti === issued.jti)?.status, 'revoked')
     }

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
-import { ask, BASE, configure, hmacJwt, inSeconds, PATIENT, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  BASE,
+  configure,
+  hmacJwt,
+  inSeconds,
+  PATIENT,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { call, http, mint, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: PATIENT })
@@ -72,8 +82,11 @@ describe('refusals have Datafor’s words, and the HTTP status has the number of
         assert.equal((await call(daemon, method, params, { token })).json.error?.code, -32003, method)
     for (const method of ['config', 'issue', 'list', 'revoke'])
       assert.equal(
-        (await call(daemon, `jwt.personal.${method}`, method === 'revoke' ? { jti: 'x' } : {}, { token: bounded })).json
-          .error?.code,
+        (
+          await call(daemon, `jwt.personal.${method}`, method === 'revoke' ? { jti: 'x' } : {}, {
+            token: bounded,
+          })
+        ).json.error?.code,
         -32003,
       )
   })
@@ -121,7 +134,10 @@ describe('refusals have Datafor’s words, and the HTTP status has the number of
   })
 
   it('a token in the URL is refused', async () => {
-    const { status, body } = await http(daemon, undefined, { method: 'GET', path: `${BASE}list?token=${admin}` })
+    const { status, body } = await http(daemon, undefined, {
+      method: 'GET',
+      path: `${BASE}list?token=${admin}`,
+    })
     assert.equal(status, 400)
     assert.ok(!body.includes(admin))
   })
@@ -137,7 +153,10 @@ describe('POST delete, deleteBatch, and a configuration that is switched off or 
     ['POST update with enable 0', (name) => ask(daemon, admin, 'update', { json: { name, enable: '0' } })],
     ['POST update with another secret', (name) => configure(daemon, admin, { name, secret: `${SECRET}!` })],
     ['POST update with another algorithm', (name) => configure(daemon, admin, { name, algorithm: 'HS512' })],
-    ['POST update with another claim', (name) => configure(daemon, admin, { name, fieldmap: { username: 'x' } })],
+    [
+      'POST update with another claim',
+      (name) => configure(daemon, admin, { name, fieldmap: { username: 'x' } }),
+    ],
   ]
   for (const [at, [what, end]] of ends.entries())
     it(`${what} ends its tokens at once, and closes their WebSockets with 4401; others live on`, async (t) => {
@@ -156,6 +175,12 @@ describe('POST delete, deleteBatch, and a configuration that is switched off or 
       assert.equal((await stays.call('Auth.WhoAmI')).error, undefined)
       assert.equal(await whose(daemon, other), 'user')
     })
+
+  it('an idle WebSocket of a JWT is closed with 4401 when its exp comes', async (t) => {
+    const token = hmacJwt(SECRET, { STAYS: 'user', exp: inSeconds(2) })
+    const { closed } = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${token}` } })
+    assert.equal((await closed).code, 4401)
+  })
 
   it('a configuration made anew under the name of a deleted one does not take up its secret', async () => {
     await configure(daemon, admin, { name: 'ANEW' })

@@ -1,7 +1,22 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
-import { ask, BASE, claimsOf, configure, EXAMPLE, EXAMPLE_TIME, type Fields, headerOf, hmacJwt, inSeconds, machine, SECRET, userWithToken, whose } from '../support/datafor.ts'
+import {
+  ask,
+  BASE,
+  claimsOf,
+  configure,
+  EXAMPLE,
+  EXAMPLE_TIME,
+  type Fields,
+  headerOf,
+  hmacJwt,
+  inSeconds,
+  machine,
+  SECRET,
+  userWithToken,
+  whose,
+} from '../support/datafor.ts'
 import { call, http, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
@@ -75,7 +90,10 @@ describe('POST generate', () => {
 
 describe('POST update', () => {
   it('fills in the documented defaults', async () => {
-    assert.deepEqual(await ask(daemon, admin, 'update', { json: { name: 'DEF' } }), { status: 200, body: GOOD })
+    assert.deepEqual(await ask(daemon, admin, 'update', { json: { name: 'DEF' } }), {
+      status: 200,
+      body: GOOD,
+    })
     const { createdDate, lastModifiedDate, ...fields } = await content('DEF')
     assert.deepEqual(fields, {
       success: true,
@@ -131,12 +149,17 @@ describe('POST update', () => {
     await ask(daemon, admin, 'update', { form: { name: 'KEEP', enable: '1', secret: MASK } })
     assert.ok(await accepts('KEEP', SECRET))
     await configure(daemon, admin, { name: 'KEEP', secret: `${SECRET}, another one` })
-    assert.deepEqual([await accepts('KEEP', SECRET), await accepts('KEEP', `${SECRET}, another one`)], [false, true])
+    assert.deepEqual(
+      [await accepts('KEEP', SECRET), await accepts('KEEP', `${SECRET}, another one`)],
+      [false, true],
+    )
     assert.ok(!(await accepts('KEEP', MASK)), 'the mask is no secret')
   })
 
   it('takes the mask for no secret where none is stored', async () => {
-    const { status } = await ask(daemon, admin, 'update', { json: { name: 'NONE', secret: MASK, enable: '1' } })
+    const { status } = await ask(daemon, admin, 'update', {
+      json: { name: 'NONE', secret: MASK, enable: '1' },
+    })
     assert.equal(status, 400)
   })
 
@@ -169,6 +192,16 @@ describe('POST update', () => {
       assert.equal((await ask(daemon, admin, 'content?name=B')).status, 404)
     })
 
+  for (const name of ['exp', 'nbf', 'iat', 'jti'])
+    it(`refuses a configuration whose claim would be ${name}, named so or by default`, async () => {
+      for (const fieldmap of [undefined, { username: name }, { username: 'u', email: name }]) {
+        const { status } = await ask(daemon, admin, 'update', { json: { name, fieldmap } })
+        assert.equal(status, 400, JSON.stringify(fieldmap))
+      }
+      const form = { name, privateKey: 'abcd', username: 'joe' }
+      assert.equal((await ask(daemon, admin, 'generate', { form })).status, 400)
+    })
+
   it('refuses another kind of algorithm without another secret', async () => {
     await configure(daemon, admin, { name: 'KIND' })
     const { status } = await ask(daemon, admin, 'update', { json: { name: 'KIND', algorithm: 'RS256' } })
@@ -176,7 +209,11 @@ describe('POST update', () => {
   })
 
   it('is for its own verb alone', async () => {
-    const { status, headers } = await http(daemon, undefined, { method: 'GET', path: `${BASE}update`, token: admin })
+    const { status, headers } = await http(daemon, undefined, {
+      method: 'GET',
+      path: `${BASE}update`,
+      token: admin,
+    })
     assert.deepEqual([status, headers.allow], [405, 'POST'])
   })
 })
@@ -194,4 +231,3 @@ it('GET list and GET content tell everything but the secret', async () => {
   assert.deepEqual(rows.json.result, all)
   assert.deepEqual((await call(daemon, 'jwt.get', { name: 'SHOWN' }, { token: admin })).json.result, shown)
 })
-

@@ -44,7 +44,8 @@ async function scrape(on = daemon): Promise<readonly Family[]> {
   assert.deepEqual([status, headers['content-type']], [200, 'text/plain; version=0.0.4; charset=utf-8'])
   return parsePrometheusTextFormat(body) as Family[]
 }
-const family = async (name: string, on = daemon) => (await scrape(on)).find((one) => one.name === name)?.metrics ?? []
+const family = async (name: string, on = daemon) =>
+  (await scrape(on)).find((one) => one.name === name)?.metrics ?? []
 const calls = async (method: string, outcome: string) =>
   Number(
     (await family('postern_calls_total')).find(
@@ -78,16 +79,21 @@ describe('what GET /metrics says', () => {
     const before = await calls('token.get', 'ok')
     const body = { jsonrpc: '2.0', id: 1, method: 'token.get', params: {} }
     await http(daemon, JSON.stringify([body, body]), { token: admin })
-    await raw(daemon, `${JSON.stringify({ ...body, Token: admin })}\n`)
+    await raw(daemon, `${JSON.stringify({ ...body, params: { Token: admin } })}\n`)
     await http(daemon, JSON.stringify(body), { path: '/api_jsonrpc.php', token: admin })
     assert.equal(await calls('token.get', 'ok'), before + 4)
-    await http(daemon, undefined, { method: 'GET', path: '/plugin/datafor-modeler/api/token/list', token: admin })
+    await http(daemon, undefined, {
+      method: 'GET',
+      path: '/plugin/datafor-modeler/api/token/list',
+      token: admin,
+    })
     await http(daemon, '{"token":"x"}', { path: '/oauth2/introspect', token: admin })
     assert.deepEqual([await calls('jwt.list', 'ok'), await calls('token.introspect', 'ok')], [1, 1])
   })
 
   it('methods that do not exist are one label, however many a stranger makes up', async () => {
-    for (const method of ['a', 'b', '__proto__', 'x"} 1\nevil{y="', 'constructor']) await call(daemon, method, {})
+    for (const method of ['a', 'b', '__proto__', 'x"} 1\nevil{y="', 'constructor'])
+      await call(daemon, method, {})
     assert.equal(await calls('unknown', 'method_not_found'), 5)
     const known = (await call(daemon, 'rpc.discover', {}, { token: admin })).json.result as {
       methods: { name: string }[]
@@ -101,12 +107,19 @@ describe('what GET /metrics says', () => {
     const families = await scrape()
     const counted = families.find(({ name }) => name === 'postern_calls_total')?.metrics ?? []
     const timed = families.find(({ name }) => name === 'postern_call_duration_seconds')?.metrics ?? []
-    const sum = (samples: readonly (string | undefined)[]) => samples.reduce((all, one) => all + Number(one), 0)
+    const sum = (samples: readonly (string | undefined)[]) =>
+      samples.reduce<number>((all, one) => all + Number(one), 0)
     assert.equal(sum(timed.map(({ count }) => count)), sum(counted.map(({ value }) => value)))
     for (const { buckets = {}, count } of timed) {
-      const rising = Object.entries(buckets).sort(([one], [other]) => Number(one.replace('+Inf', 'Infinity')) - Number(other.replace('+Inf', 'Infinity')))
+      const rising = Object.entries(buckets).sort(
+        ([one], [other]) =>
+          Number(one.replace('+Inf', 'Infinity')) - Number(other.replace('+Inf', 'Infinity')),
+      )
       const values = rising.map(([, value]) => Number(value))
-      assert.deepEqual(values, values.toSorted((one, other) => one - other))
+      assert.deepEqual(
+        values,
+        values.toSorted((one, other) => one - other),
+      )
       assert.equal(values.at(-1), Number(count))
     }
   })
@@ -127,15 +140,25 @@ describe('what GET /metrics says', () => {
     const expired = await mint(other, { ttl: 1 })
     await until('an expired token', async () => !(await accepted(other, expired)))
     assert.equal(json.error, undefined)
-    const states = (await family('postern_tokens', other)).map(({ labels, value }) => [labels?.state, Number(value)])
-    assert.deepEqual(Object.fromEntries(states), { active: 1, disabled: 1, expired: 1, revoked: 1, without_secret: 1 })
+    const states = (await family('postern_tokens', other)).map(({ labels, value }) => [
+      labels?.state,
+      Number(value),
+    ])
+    assert.deepEqual(Object.fromEntries(states), {
+      active: 1,
+      disabled: 1,
+      expired: 1,
+      revoked: 1,
+      without_secret: 1,
+    })
   })
 
   it('no secret is in it, nor a name that somebody chose', async () => {
     await configure(daemon, admin, { name: 'CANARY-NAME' })
     const jwt = hmacJwt(SECRET, { 'CANARY-NAME': 'canary-user', exp: inSeconds(60) })
     const token = await mint(daemon, { ttl: 60, name: 'canary-token' })
-    for (const credential of [jwt, token]) await call(daemon, credential, { Token: credential }, { token: credential })
+    for (const credential of [jwt, token])
+      await call(daemon, credential, { Token: credential }, { token: credential })
     const { body } = await fetched(daemon, '/metrics', { door: 'unix' })
     for (const secret of [SECRET, jwt, token, admin, 'canary', 'CANARY'])
       assert.ok(!body.includes(secret), `${secret.slice(0, 8)}… is in it`)
@@ -143,7 +166,8 @@ describe('what GET /metrics says', () => {
 })
 
 describe('who may read /metrics', () => {
-  const status = async (question: Parameters<typeof fetched>[2]) => (await fetched(daemon, '/metrics', question)).status
+  const status = async (question: Parameters<typeof fetched>[2]) =>
+    (await fetched(daemon, '/metrics', question)).status
 
   it('on TCP a token whose scopes name system.metrics; of any user', async () => {
     const narrow = await mint(daemon, { ttl: 0, username: 'joe', scopes: ['system.metrics'] })
@@ -166,10 +190,10 @@ describe('who may read /metrics', () => {
     }
   })
 
-  it('an operator on the Unix socket without one; not what came through a proxy or a page', async () => {
+  it('an operator on the Unix socket without one; not what came through a proxy', async () => {
     assert.equal(await status({ door: 'unix' }), 200)
-    for (const headers of [{ 'X-Forwarded-For': '192.0.2.1' }, { Via: '1.1 x' }, { Origin: 'null' }])
-      assert.equal(await status({ door: 'unix', headers: headers as unknown as Record<string, string> }), 403)
+    for (const name of ['X-Forwarded-For', 'Via', 'Forwarded', 'X_Real_IP'])
+      assert.equal(await status({ door: 'unix', headers: { [name]: '192.0.2.1' } }), 403, name)
   })
 
   it('nobody on the Unix socket who is no operator', async (t) => {
@@ -181,11 +205,16 @@ describe('who may read /metrics', () => {
 
   it('takes no token in the URL, and no other verb than GET and HEAD', async () => {
     assert.equal((await fetched(daemon, `/metrics?token=${admin}`)).status, 400)
-    assert.equal((await http(daemon, undefined, { path: '/metrics', method: 'DELETE', token: admin })).status, 405)
+    assert.equal(
+      (await http(daemon, undefined, { path: '/metrics', method: 'DELETE', token: admin })).status,
+      405,
+    )
   })
 })
 
-it('the dashboard asks for metrics that exist', { skip: !existsSync(DASHBOARD) && 'there is no dashboard' }, () => {
+it('the dashboard asks for metrics that exist', {
+  skip: !existsSync(DASHBOARD) && 'there is no dashboard',
+}, () => {
   const asked = readFileSync(DASHBOARD, 'utf8').match(/\b(postern|process)_[a-z_]+/g) ?? []
   assert.ok(asked.length > 0, 'it asks for something')
   for (const name of asked) assert.ok(name.replace(/_(bucket|sum|count)$/, '') in TYPES, name)

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
-import { type IncomingHttpHeaders, request } from 'node:http'
 import { createHmac, type KeyObject, sign } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
 import pino from 'pino'
 import { loadConfig } from '../../src/config.ts'
@@ -32,7 +32,11 @@ export async function ask(
   path: string,
   { form, json, door = 'tcp' }: { form?: Record<string, string>; json?: unknown; door?: 'unix' | 'tcp' } = {},
 ): Promise<Told> {
-  const body = form ? new URLSearchParams(form).toString() : json === undefined ? undefined : JSON.stringify(json)
+  const body = form
+    ? new URLSearchParams(form).toString()
+    : json === undefined
+      ? undefined
+      : JSON.stringify(json)
   const answer = await http(daemon, body, {
     door,
     method: body === undefined ? 'GET' : 'POST',
@@ -53,7 +57,11 @@ export interface Page {
 export async function fetched(
   daemon: Daemon,
   path: string,
-  { door = 'tcp', token, headers = {} }: { door?: 'unix' | 'tcp'; token?: string; headers?: Record<string, string> } = {},
+  {
+    door = 'tcp',
+    token,
+    headers = {},
+  }: { door?: 'unix' | 'tcp'; token?: string; headers?: Record<string, string> } = {},
 ): Promise<Page> {
   const where = door === 'unix' ? { socketPath: daemon.socket } : { host: '127.0.0.1', port: daemon.port }
   const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` }
