@@ -164,3 +164,15 @@ export async function machine(t: Scope, wall = EXAMPLE_TIME, configText = PATIEN
     },
   }
 }
+
+/** A machine on which plain users sign personal tokens from one configuration. */
+export async function selfService(t: Scope) {
+  const { daemon, pass, clocks } = await machine(t)
+  const admin = await mint(daemon)
+  await configure(daemon, admin, { name: 'AI', self_service: '1', expire: 3600, token_name: 'jwt' })
+  const { token: joe } = await userWithToken(daemon, admin, 'joe')
+  const issue = async (fields: Fields = {}, token = joe) =>
+    (await ask(daemon, token, 'personal', { json: fields })).body as Fields & { token: string; jti: string }
+  const list = async (token = joe) => (await ask(daemon, token, 'personal/list')).body.data as Fields[]
+  return { daemon, pass, clocks, admin, joe, issue, list }
+}
