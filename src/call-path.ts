@@ -29,7 +29,7 @@ export interface CallPathParts {
 /** What a call goes through, from its text to its answer. */
 export function buildCallPath({ services, operators, config, refusals, telemetry, log }: CallPathParts) {
   const { verifier, daemon } = services
-  const failures = new CredentialFailures(() => failureRateOf(config()))
+  const failures = new CredentialFailures((door) => failureRateOf(config(), door))
   const warnBefore = () => config().tokens.warn_before
   const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
   const dispatcher = new Dispatcher(services, identification, telemetry, log)
