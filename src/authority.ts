@@ -85,10 +85,10 @@ export async function openAuthority(
   const admission = new Admission({ store, ledger, clock, lastAccess, users, policy })
   const tokens = new Tokens({ store, ledger, clock, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, users, tokens, admission })
-  const userObjects = new UserObjects({ store, ledger, users, tokens: tokenObjects })
+  const userObjects = new UserObjects({ store, ledger, clock, users, tokens: tokenObjects })
   const seal = new Seal(Pepper.derive(key, SEAL_PURPOSE))
   const configurations = await new Configurations({ store, ledger, clock, seal }).open()
-  const issuer = new Issuer({ configurations, users, ledger, clock })
+  const issuer = new Issuer({ store, configurations, users, ledger, clock })
   const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer })
   const enlistment = new Enlistment(store, ledger)
   const signIn = new SignIn({ store, configurations, personal: personalTokens, users, enlistment, clock })
@@ -108,7 +108,7 @@ export async function openAuthority(
     lateUses: new LateUses(ledger, clock, log),
     tokenObjects,
     renewal: new TokenRenewal({ store, ledger, clock, pepper, users, admission }),
-    massRevocation: new MassRevocation(store, tokens),
+    massRevocation: new MassRevocation(store, tokens, personalTokens),
     explainer: new Explainer({ store, pepper, clock, users, admission, verifier }),
     watches: new Watches(audit, ledger),
     endings: new Endings({ store, ledger, clock, lastAccess, admission }),

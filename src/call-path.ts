@@ -40,7 +40,7 @@ export function buildCallPath({
   log,
 }: CallPathParts) {
   const { verifier, daemon } = services
-  const failures = new CredentialFailures(() => failureRateOf(config()))
+  const failures = new CredentialFailures((door) => failureRateOf(config(), door))
   const warnBefore = () => config().tokens.warn_before
   const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
   const table = new Map(METHODS.map((row) => [row.name, row]))

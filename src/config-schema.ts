@@ -40,9 +40,9 @@ export const SCHEMA = {
     retain: settings.duration(0, reloads),
   },
   rate: {
-    per_token: settings.rate(Number.POSITIVE_INFINITY, reloads),
+    per_token: settings.rate(undefined, reloads),
     burst: settings.count(200, reloads),
-    failures_per_address: settings.rate(10, reloads),
+    failures_per_address: settings.rate(undefined, reloads),
   },
   zabbix: {
     anonymous_methods: settings.names(['apiinfo.version', 'user.checkAuthentication'], reloads),

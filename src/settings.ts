@@ -40,7 +40,7 @@ export const size = kind<number>('a size above 0 ("16KiB", "1MiB")', (value) =>
   typeof value === 'string' ? positive(parseSize(value)) : undefined,
 )
 /** A second; `none` for no limit. */
-export const rate = kind<number>('a rate ("100/s", "600/m"), or "none"', (value) =>
+export const rate = kind<number | undefined>('a rate ("100/s", "600/m"), or "none"', (value) =>
   typeof value !== 'string' ? undefined : value === 'none' ? Number.POSITIVE_INFINITY : parseRate(value),
 )
 export const path = kind<string>('a path', (value) =>

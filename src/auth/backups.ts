@@ -11,7 +11,7 @@ const STEP = 50
 const PAGE = 1024 * 1024
 
 /** What a backup keeps: records, last access, users, the audit log, numbers. What is derived from them is made anew. */
-export const KEPT: readonly string[] = ['t/', 'a/', 'k/', 'y/', 'j/', 'p/', 'U/', 'D/', 'e/', 'm/']
+export const KEPT: readonly string[] = ['t/', 'a/', 'k/', 'y/', 'j/', 'J/', 'U/', 'D/', 'e/', 'm/']
 
 export interface BackupPage {
   /** Key and value. */

@@ -4,8 +4,13 @@ import { DamagedRecord } from '../store/record.ts'
 import { APPENDED, type Found, HEAD, type Snapshot, type Step } from '../store/store.ts'
 import { ChainVerifier } from './audit-chain.ts'
 import { chainedLine } from './audit-log.ts'
+import { type Finding, idIn, keyOf, parse, stray, tokenIn } from './finding.ts'
+import { parsePersonal } from './jwt/personal-record.ts'
+import { isConfiguration, isPersonal } from './record-shape.ts'
 import {
   deletedUserKey,
+  personalKey,
+  personalOwnerKey,
   type TokenRecord,
   tokenKey,
   type UserRecord,
@@ -13,12 +18,6 @@ import {
   usernameKey,
 } from './records.ts'
 import { derived } from './token-steps.ts'
-
-/** Something that is not as it has to be. `repair`: what puts it right; without it, something is lost. */
-export interface Finding {
-  readonly what: string
-  readonly repair?: Step
-}
 
 /** What was looked at. */
 export interface Looked {
@@ -59,6 +58,7 @@ export class Inspection {
     yield* this.#tokens()
     for (const prefix of DERIVED) yield* this.#beside(prefix)
     for (const [prefix, form] of Object.entries(NOTES)) yield* this.#notes(prefix, form)
+    yield* this.#signed()
     yield* this.#audit()
     for await (const found of this.#inspect('m/'))
       if ('damaged' in found) yield { what: `${found.damaged} is damaged: the daemon needs it` }
@@ -161,6 +161,26 @@ export class Inspection {
     }
   }
 
+  /** Configurations of signed tokens, and personal ones with their index. */
+  async *#signed(): AsyncGenerator<Finding> {
+    for await (const found of this.#inspect('j/'))
+      if (!('entry' in found) || !isConfiguration(found.entry.key, found.entry.value))
+        yield { what: `the configuration in ${keyOf(found)} is damaged` }
+    for await (const found of this.#inspect('J/')) {
+      if (!('entry' in found) || !isPersonal(found.entry.key, found.entry.value)) {
+        yield { what: `the signed token in ${keyOf(found)} is damaged` }
+        continue
+      }
+      const { user, jti } = parsePersonal(found.entry)
+      yield* this.#wanted(personalOwnerKey(user, jti), '', `the signed token ${jti}`)
+    }
+    for await (const found of this.#inspect('p/')) {
+      const key = keyOf(found)
+      const jti = key.slice(key.lastIndexOf('/') + 1)
+      if (!this.#wrong.has(key) && (await this.#read(personalKey(jti))) === undefined) yield stray(key)
+    }
+  }
+
   async *#audit(): AsyncGenerator<Finding> {
     const chain = new ChainVerifier(this.#publicKey)
     let last = { seq: 0, hash: '' }
@@ -201,37 +221,4 @@ export class Inspection {
       yield found
     }
   }
-}
-
-function stray(key: string): Finding {
-  return { what: `${key} belongs to nothing`, repair: { key, write: null } }
-}
-
-function keyOf(found: Found): string {
-  return 'entry' in found ? found.entry.key : found.damaged
-}
-
-/** A record with an id, or undefined for what is damaged or something else. */
-function parse<T>(found: Found): T | undefined {
-  if (!('entry' in found)) return undefined
-  try {
-    const parsed: unknown = JSON.parse(found.entry.value)
-    return typeof parsed === 'object' && parsed !== null && 'id' in parsed ? (parsed as T) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** The token that an entry of an index says it is about. */
-function tokenIn(found: Found): string | undefined {
-  const key = keyOf(found)
-  if (key.startsWith('h/')) return parse<TokenRecord>(found)?.id
-  if (!key.startsWith('n/')) return idIn(key)
-  return 'entry' in found && /^\d+$/.test(found.entry.value) ? found.entry.value : undefined
-}
-
-/** The id that a key ends with. */
-function idIn(key: string): string | undefined {
-  const last = key.slice(key.lastIndexOf('/') + 1)
-  return /^\d+$/.test(last) ? String(BigInt(last)) : undefined
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
+import type { PersonalTokens } from './jwt/personal-tokens.ts'
 import type { TokenRecord } from './records.ts'
 import { parseToken } from './token-steps.ts'
 import type { Tokens } from './tokens.ts'
@@ -26,8 +27,10 @@ const CHUNK = 100
 export class MassRevocation {
   readonly #store: Store
   readonly #tokens: Tokens
+  readonly #personal: PersonalTokens
 
-  constructor(store: Store, tokens: Tokens) {
+  constructor(store: Store, tokens: Tokens, personal: PersonalTokens) {
+    this.#personal = personal
     this.#store = store
     this.#tokens = tokens
   }
@@ -35,7 +38,7 @@ export class MassRevocation {
   /** Returns how many were ended. The caller's own token goes last: a caller who vanishes has not revoked that alone. */
   async revoke(filter: RevocationFilter, caller: TokenCaller): Promise<number> {
     const own = caller.token.id
-    let ended = 0
+    let ended = await this.#revokePersonal(filter, caller)
     let ownMatches = false
     for await (const page of this.#candidates(filter)) {
       const found = page.filter((record) => record.revoked === null && matches(record, filter))
@@ -47,6 +50,16 @@ export class MassRevocation {
     if (!ownMatches) return ended
     await this.#tokens.revoke(own, caller, 'by filter')
     return ended + 1
+  }
+
+  /** Signed tokens that users made for themselves were minted on no door. */
+  #revokePersonal(
+    { user, creator, createdBefore, mintedByUid, mintedOn }: RevocationFilter,
+    caller: TokenCaller,
+  ): Promise<number> | number {
+    const foreign = user !== undefined && creator !== undefined && user !== creator
+    if (mintedByUid !== undefined || mintedOn !== undefined || foreign) return 0
+    return this.#personal.revokeAll(user ?? creator, createdBefore ?? Number.POSITIVE_INFINITY, caller)
   }
 
   async #revokeAll(records: readonly TokenRecord[], caller: TokenCaller): Promise<number> {

@@ -1,4 +1,6 @@
+import { ALGORITHMS } from './jwt/configuration.ts'
 import { AddressRanges } from './ranges.ts'
+import { configurationKey, personalKey } from './records.ts'
 
 /** Whether the text of a record that comes from a file is one: what the program goes on to use has the type it expects. */
 
@@ -61,6 +63,33 @@ function isRange(text: unknown): boolean {
 function isRate(rate: unknown): boolean {
   const { perSecond, burst } = rate as Record<string, unknown>
   return [perSecond, burst].every((part) => typeof part === 'number' && part > 0)
+}
+
+export function isConfiguration(key: string, text: string): boolean {
+  const found = parse(text)
+  if (found === undefined) return false
+  const { name, secret, algorithm, fieldmap, enable, expire } = found
+  return (
+    key === configurationKey(String(name)) &&
+    (secret === null || typeof secret === 'string') &&
+    ALGORITHMS.includes(algorithm as never) &&
+    typeof (fieldmap as Record<string, unknown> | undefined)?.username === 'string' &&
+    ['0', '1'].includes(enable as string) &&
+    Number.isSafeInteger(expire)
+  )
+}
+
+export function isPersonal(key: string, text: string): boolean {
+  const found = parse(text)
+  if (found === undefined) return false
+  const { jti, user, issued_at, expires_at, revoked_at } = found
+  return (
+    key === personalKey(String(jti)) &&
+    typeof user === 'string' &&
+    ID.test(user) &&
+    [issued_at, expires_at].every((one) => typeof one === 'number') &&
+    (revoked_at === null || typeof revoked_at === 'number')
+  )
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -16,7 +16,8 @@ import type { TokenLimits } from './limits.ts'
  *   i/<id>            tokens that die of rest
  *   y/<id>            which of its ends were told
  *   j/<name>          configurations of signed tokens
- *   p/<user>/<jti>    personal signed tokens
+ *   J/<jti>           personal signed tokens
+ *   p/<user>/<jti>    a user's personal signed tokens
  *   U/<id>            users
  *   N/<username>      id: a username is taken
  *   D/<id>            a deleted user whose tokens are being removed
@@ -32,7 +33,8 @@ export const usesKey = (id: string) => `k/${orderedNumber(id)}`
 export const idleKey = (id: string) => `i/${orderedNumber(id)}`
 export const toldKey = (id: string) => `y/${orderedNumber(id)}`
 export const configurationKey = (name: string) => `j/${name}`
-export const personalKey = (user: string, jti: string) => `p/${user}/${jti}`
+export const personalKey = (jti: string) => `J/${jti}`
+export const personalOwnerKey = (user: string, jti: string) => `p/${user}/${jti}`
 export const userKey = (id: string) => `U/${orderedNumber(id)}`
 export const usernameKey = (username: string) => `N/${username}`
 export const deletedUserKey = (id: string) => `D/${orderedNumber(id)}`
@@ -125,7 +127,7 @@ export type Signal =
   | { readonly kind: 'token'; readonly token: string; readonly hashes: readonly string[] }
   | { readonly kind: 'user'; readonly id: string; readonly user: UserRecord | null }
   | ({ readonly kind: 'jwt' } & ConfigurationChange)
-  | { readonly kind: 'personal'; readonly user: string; readonly jti: string }
+  | { readonly kind: 'personal'; readonly jti: string }
 
 /** null: it is deleted. */
 export interface ConfigurationChange {
@@ -148,8 +150,8 @@ export function jwtSignal(change: ConfigurationChange): string {
 }
 
 /** A personal signed token was revoked. */
-export function personalSignal(user: string, jti: string): string {
-  return encode({ kind: 'personal', user, jti })
+export function personalSignal(jti: string): string {
+  return encode({ kind: 'personal', jti })
 }
 
 function encode(signal: Signal): string {

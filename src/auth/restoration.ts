@@ -3,8 +3,9 @@ import type { Head } from '../store/batch.ts'
 import { APPENDED, type Entry, HEAD } from '../store/store.ts'
 import { chainedLine } from './audit-log.ts'
 import { KEPT } from './backups.ts'
-import { isToken, isUser } from './record-shape.ts'
-import { type TokenRecord, type UserRecord, usernameKey } from './records.ts'
+import { parsePersonal } from './jwt/personal-record.ts'
+import { isConfiguration, isPersonal, isToken, isUser } from './record-shape.ts'
+import { personalOwnerKey, type TokenRecord, type UserRecord, usernameKey } from './records.ts'
 import { derived } from './token-steps.ts'
 
 /** Numbers go on so far ahead of the backup's that what was given out after it is not given out again. */
@@ -44,6 +45,14 @@ export async function* restored(
       const { seq, hash } = chainedLine(entry(key, value))
       head = { commit: version, appended: seq, hash }
       yield entry(key, value)
+    } else if (key.startsWith('J/')) {
+      const record = parsePersonal({ value })
+      const revoked_at = acceptRevived ? record.revoked_at : (record.revoked_at ?? record.issued_at)
+      yield entry(key, JSON.stringify({ ...record, revoked_at }))
+      yield entry(personalOwnerKey(record.user, record.jti), '')
+    } else if (key.startsWith('j/') && !acceptRevived) {
+      // Whether it was deleted since, because its secret leaked, a backup does not know.
+      yield entry(key, JSON.stringify({ ...JSON.parse(value), enable: '0' }))
     } else if (counted.has(key)) {
       counted.set(key, Number(value))
     } else if (key !== HEAD) {
@@ -59,6 +68,8 @@ function isKept(key: string, value: unknown): value is string {
   if (typeof value !== 'string' || !KEPT.some((prefix) => key.startsWith(prefix))) return false
   if (key.startsWith('t/')) return isToken(value)
   if (key.startsWith('U/')) return isUser(value)
+  if (key.startsWith('j/')) return isConfiguration(key, value)
+  if (key.startsWith('J/')) return isPersonal(key, value)
   return !COUNTERS.includes(key) || /^\d{1,15}$/.test(value)
 }
 

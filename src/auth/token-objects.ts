@@ -4,7 +4,8 @@ import type { Entry, Step, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import type { Admission } from './admission.ts'
 import type { TokenCaller } from './caller.ts'
-import { charge, grounded, type Holder, holderOf } from './holder.ts'
+import { grounded } from './ground.ts'
+import { charge, type Holder, holderOf } from './holder.ts'
 import { changeHeld, hold } from './holding.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { inherited, limitsFrom } from './limits.ts'
@@ -22,7 +23,7 @@ import {
 } from './token-change.ts'
 import { erasure, insertion, parseToken } from './token-steps.ts'
 import { nameTaken, type Tokens } from './tokens.ts'
-import type { Users } from './users.ts'
+import { ownerStep, type Users } from './users.ts'
 
 /**
  * Tokens as Zabbix's token API handles them: several objects in a request, checked in Zabbix's order, all or nothing.
@@ -76,12 +77,21 @@ export class TokenObjects {
       const names = records.map(
         ({ id, user, name }): Step => ({ key: nameKey(user, name), expect: 0, write: id }),
       )
+      const owners = await this.#ownersOf(records)
       const committed = await this.#ledger.commit({
-        steps: grounded([...records.flatMap(insertion), ...names], by.ground),
+        steps: grounded([...records.flatMap(insertion), ...names, ...owners], by.ground),
         audit: records.map((record) => describeToken('token.create', actorOf(caller), record)),
       })
       return committed ? ids : undefined
     })
+  }
+
+  /** A user who is deleted meanwhile must not leave tokens behind. */
+  async #ownersOf(records: readonly TokenRecord[]): Promise<Step[]> {
+    const steps: Step[] = []
+    for (const user of new Set(records.map((record) => record.user)))
+      steps.push(await ownerStep(this.#store, user))
+    return steps
   }
 
   #refuseOwner(userid: string, caller: TokenCaller): void {

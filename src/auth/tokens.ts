@@ -5,6 +5,7 @@ import type { Entry, Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import type { Caller } from './caller.ts'
 import { Counter } from './counter.ts'
+import { grounded, groundOf } from './ground.ts'
 import { type Decision, describeToken, type Ledger } from './ledger.ts'
 import type { TokenLimits } from './limits.ts'
 import { isUnlimited } from './operators.ts'
@@ -12,7 +13,7 @@ import { nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } fro
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
 import { change, insertion, parseToken } from './token-steps.ts'
-import { ADMIN_ID } from './users.ts'
+import { ADMIN_ID, ownerStep } from './users.ts'
 
 /** Token ids reserved at a time; a restart skips what is left of them. */
 const ID_BLOCK = 256
@@ -82,7 +83,11 @@ export class Tokens {
       if (taken !== undefined) await this.#refuseForeignReplacement(taken, caller)
       const record = this.#newRecord({ id, user, name, hash }, request, caller)
       const creation: Decision = {
-        steps: [...insertion(record), { key: nameKey(user, name), expect: taken?.version ?? 0, write: id }],
+        steps: [
+          ...insertion(record),
+          { key: nameKey(user, name), expect: taken?.version ?? 0, write: id },
+          await ownerStep(this.#store, user),
+        ],
         audit: [describeToken('token.mint', actorOf(caller), record, detailsOf(record, caller))],
       }
       const replaced = taken === undefined ? undefined : await this.#replacement(taken, record, caller)
@@ -173,7 +178,10 @@ export class Tokens {
       if (record.revoked !== null) return record
       const decision = this.#revocation(entry, caller, why)
       const freed = { key: nameKey(record.user, record.name), write: null }
-      const committed = await this.#ledger.commit({ ...decision, steps: [...decision.steps, freed] })
+      const parts = { store: this.#store, clock: this.#clock }
+      const ground = caller.kind === 'local' ? [] : (await groundOf(caller, parts)).steps
+      const steps = grounded([...decision.steps, freed], ground)
+      const committed = await this.#ledger.commit({ ...decision, steps })
       return committed ? record : undefined
     })
   }

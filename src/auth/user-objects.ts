@@ -1,8 +1,10 @@
 import { Failure } from '../protocol/failures.ts'
+import type { Clock } from '../store/clock.ts'
 import { prefixed, type Step, type Store } from '../store/store.ts'
 import { actorOf } from './actor.ts'
 import { RANK, type TokenCaller } from './caller.ts'
 import { Counter } from './counter.ts'
+import { grounded, groundOf } from './ground.ts'
 import type { AuditEvent, Ledger } from './ledger.ts'
 import { present, select } from './query.ts'
 import { type Fields, type QueryParams, toQuery } from './query-params.ts'
@@ -56,13 +58,15 @@ export const USER_FIELDS: Fields<UserRecord> = {
 
 /** Users as Zabbix's user API handles them, the part that a token authority needs. */
 export class UserObjects {
+  readonly #parts: { readonly store: Store; readonly clock: Clock }
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #users: Users
   readonly #tokens: TokenObjects
   readonly #ids: Counter
 
-  constructor(parts: { store: Store; ledger: Ledger; users: Users; tokens: TokenObjects }) {
+  constructor(parts: { store: Store; ledger: Ledger; clock: Clock; users: Users; tokens: TokenObjects }) {
+    this.#parts = parts
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#users = parts.users
@@ -89,11 +93,12 @@ export class UserObjects {
     if (records.some(({ type }) => type !== 'user')) refuseNarrow(caller)
     return this.#ledger.decide(async () => {
       for (const { username } of records) await this.#refuseTaken(username)
+      const steps = records.flatMap((user): Step[] => [
+        { key: userKey(user.id), expect: 0, write: JSON.stringify(user) },
+        { key: usernameKey(user.username), expect: 0, write: user.id },
+      ])
       const committed = await this.#ledger.commit({
-        steps: records.flatMap((user) => [
-          { key: userKey(user.id), expect: 0, write: JSON.stringify(user) },
-          { key: usernameKey(user.username), expect: 0, write: user.id },
-        ]),
+        steps: grounded(steps, (await groundOf(caller, this.#parts)).steps),
         audit: records.map((user) => describe('user.create', caller, user)),
         signals: records.map((user) => userSignal(user.id, user)),
       })
@@ -133,7 +138,7 @@ export class UserObjects {
         changed.push(now)
       }
       const committed = await this.#ledger.commit({
-        steps,
+        steps: grounded(steps, (await groundOf(caller, this.#parts)).steps),
         audit: changed.map((user) => describe('user.update', caller, user)),
         signals: changed.map((user) => userSignal(user.id, user)),
       })
@@ -156,7 +161,7 @@ export class UserObjects {
         steps.push({ key: usernameKey(user.username), write: null }, { key: deletedUserKey(id), write: '' })
       }
       const committed = await this.#ledger.commit({
-        steps,
+        steps: grounded(steps, (await groundOf(caller, this.#parts)).steps),
         audit: users.map((user) => describe('user.delete', caller, user)),
         signals: users.map((user) => userSignal(user.id, null)),
       })

@@ -1,5 +1,6 @@
+import { Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
-import { type Feed, prefixed, type Store } from '../store/store.ts'
+import { type Feed, prefixed, type Step, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { DAEMON, decodeSignal, type UserRecord, userKey, usernameKey } from './records.ts'
 
@@ -76,6 +77,13 @@ export class Users implements Feed {
       this.#byId.set(user.id, user)
     }
   }
+}
+
+/** That a user is there, and as they are now. Throws `invalid_params`. */
+export async function ownerStep(store: Store, id: string): Promise<Step> {
+  const entry = await store.get(userKey(id))
+  if (entry === undefined) throw new Failure('invalid_params', `User with ID "${id}" is not available.`)
+  return { key: entry.key, expect: entry.version }
 }
 
 /** If another node was faster, it is there as well. */

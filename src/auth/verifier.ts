@@ -53,6 +53,12 @@ export class Verifier implements Feed {
     parts.store.subscribe(this)
   }
 
+  /** The same for what is only asked about: nobody is signed in by it. */
+  look(secret: string): Maybe<Verified | undefined> {
+    if (this.#signIn !== undefined && isJwtShaped(secret)) return this.#signIn.verify(secret, false)
+    return this.verify(secret)
+  }
+
   /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
   verify(secret: string): Maybe<Verified | undefined> {
     if (this.#signIn !== undefined && isJwtShaped(secret)) return this.#signIn.verify(secret)

@@ -147,17 +147,17 @@ export const revokeApiToken = method({
 
 /** Of signed tokens only those that users sign for themselves are known one by one. */
 async function revokeSigned(
-  { record, signed }: Live,
+  { signed }: Live,
   caller: TokenCaller,
   personal: Services['personalTokens'],
 ): Promise<true> {
-  const known = signed?.jti !== undefined && (await personal.knows(record.user, signed.jti))
+  const known = signed?.jti !== undefined && (await personal.recordOf(signed.jti)) !== undefined
   if (!known || signed?.jti === undefined)
     throw new Failure(
       'forbidden',
       'A signed token ends with its time, or with its configuration: jwt.delete.',
     )
-  await personal.revoke(record.user, signed.jti, caller)
+  await personal.revoke(signed.jti, caller, true)
   return true
 }
 
@@ -170,7 +170,7 @@ async function revokeShown(
 ): Promise<true> {
   if (tokenid !== undefined)
     throw new Failure('invalid_params', 'Name the token by tokenid or by token, not by both.')
-  const verified = await verifier.verify(token)
+  const verified = await verifier.look(token)
   if (verified === undefined) throw refusedObject()
   const { live } = verified
   if (live.signed !== undefined) return revokeSigned(live, caller, personalTokens)

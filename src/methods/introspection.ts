@@ -38,11 +38,11 @@ export const tokenIntrospect = method({
     properties: { active: { type: 'boolean' } },
   }),
   async handler({ token }, caller, { verifier, admission }) {
-    const verified = await verifier.verify(token)
+    const verified = await verifier.look(token)
     if (verified === undefined) return INACTIVE
     const { live, user } = verified
     const { record } = live
-    if (RANK[caller.user.type] < RANK.admin && record.id !== caller.token.id) return INACTIVE
+    if (RANK[caller.user.type] < RANK.admin && live.hash !== caller.live.hash) return INACTIVE
     if ((await admission.obstacle(record, undefined)) !== undefined) return INACTIVE
     const { limits, expires } = record
     return {

@@ -3,7 +3,17 @@ import { masked } from '../auth/jwt/configurations.ts'
 import { ALL_METHODS, contains } from '../auth/scopes.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
-import { array, described, integer, object, optional, type Schema, shape, text } from '../protocol/schema.ts'
+import {
+  array,
+  described,
+  id,
+  integer,
+  object,
+  optional,
+  type Schema,
+  shape,
+  text,
+} from '../protocol/schema.ts'
 import { type Method, method } from './method.ts'
 
 /** Datafor's token API: JWTs that outside systems trust, and that are trusted here. */
@@ -25,9 +35,10 @@ function fields(description: string): Schema<Record<string, unknown>> {
   }
 }
 
-/** Whoever may set a secret may sign anybody: a token with bounds of its own must not (pitfall 24). */
-function refuseBounded({ token }: TokenCaller): void {
-  if (contains(token.scopes, ALL_METHODS) && token.limits === undefined) return
+/** Whoever may set a secret may sign anybody: a token with bounds of its own must not, nor a secret that has a successor (pitfall 24). */
+function refuseBounded({ token, live }: TokenCaller): void {
+  const isRetired = token.retiring?.hash === live.hash
+  if (contains(token.scopes, ALL_METHODS) && token.limits === undefined && !isRetired) return
   throw new Failure('forbidden', 'This takes a token without bounds: with the scope "*", and no limits.')
 }
 
@@ -46,6 +57,8 @@ const jwtConfigure = method({
   }),
   handler(draft, caller, { configurations, warn }) {
     refuseBounded(caller)
+    if (caller.live.signed !== undefined)
+      throw new Failure('forbidden', 'A signed token could sign itself another life: call with a token.')
     return configurations.save(draft, caller).then((saved) => {
       if (saved.warning !== undefined) warn(`the configuration ${String(draft.name)}: ${saved.warning}`)
       return saved
@@ -157,27 +170,30 @@ const personalIssue = method({
 
 const personalList = method({
   name: 'jwt.personal.list',
-  summary: "One's own personal tokens, the newest first; without the tokens themselves.",
+  summary:
+    "One's own personal tokens, or for superadmins anybody's, the newest first; without the tokens themselves.",
   access: 'user',
   effect: 'read',
-  params: object({}),
+  params: object({ userid: optional(described(id(), 'For superadmins: those of this user.')) }),
   result: shape<object[]>({ type: 'array', items: { type: 'object' } }),
-  handler(_params, caller, { personalTokens }) {
+  handler({ userid = undefined }, caller, { personalTokens }) {
     refuseBounded(caller)
-    return personalTokens.list(caller)
+    const user = userid ?? caller.user.id
+    if (user !== caller.user.id && caller.user.type !== 'superadmin') throw refusedObject()
+    return personalTokens.list(user)
   },
 })
 
 const personalRevoke = method({
   name: 'jwt.personal.revoke',
-  summary: "End one of one's own personal tokens at once.",
+  summary: "End one of one's own personal tokens at once, or for superadmins anybody's.",
   access: 'user',
   effect: 'write',
   params: object({ jti: text({ min: 1, max: 64 }) }),
   result: shape<boolean>({ const: true }),
   async handler({ jti }, caller, { personalTokens }) {
     refuseBounded(caller)
-    await personalTokens.revoke(caller.user.id, jti, caller)
+    await personalTokens.revoke(jti, caller)
     return true
   },
 })

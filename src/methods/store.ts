@@ -1,5 +1,6 @@
 import type { BackupPage } from '../auth/backups.ts'
-import type { Finding, Looked } from '../auth/inspection.ts'
+import type { Finding } from '../auth/finding.ts'
+import type { Looked } from '../auth/inspection.ts'
 import { described, object, optional, shape, text } from '../protocol/schema.ts'
 import { method } from './method.ts'
 

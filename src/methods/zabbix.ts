@@ -48,7 +48,7 @@ const checkAuthentication = method({
       throw new Failure('invalid_params', 'Session ID or token is expected.')
     }
     if (token === undefined) throw new Failure('invalid_params', 'Session terminated, re-login, please.')
-    const verified = await verifier.verify(token)
+    const verified = await verifier.look(token)
     if (verified === undefined) throw await tokenRefusal(verifier, token, 'token')
     const { record, signed } = verified.live
     // To ask is no use; but what may not be used from here, or not now, is nobody's.

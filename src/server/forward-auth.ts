@@ -91,7 +91,7 @@ function admitted({ token, user }: TokenCaller): EndpointAnswer {
 
 /** Printable ASCII as it is; the rest, and the percent sign, percent-encoded UTF-8. */
 function asHeader(text: string): string {
-  return text.replace(/[^\x20-\x24\x26-\x7e]/gu, (char) => encodeURIComponent(char))
+  return text.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]/gu, (char) => encodeURIComponent(char))
 }
 
 /** nginx makes 500 of anything but 401 and 403. */

@@ -60,10 +60,20 @@ class HttpDoor {
     Object.assign(this.server, { httpAllowHalfOpen: true })
     this.server.on('request', (req, res) => this.#serve(req, res))
     this.server.on('checkContinue', (req, res) => this.#serve(req, res, () => res.writeContinue()))
-    this.server.on('checkExpectation', (req, res) => sendFailure(req, res, UNKNOWN_EXPECTATION))
+    this.server.on('checkExpectation', (req, res) => this.#refuseExpectation(req, res))
     this.server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket as Socket, head))
     this.server.on('connect', (_req, socket) => this.#refuse(socket as Socket, wrongVerb('POST')))
     this.server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
+  }
+
+  /** A proxy asks an endpoint with the headers of whoever asks the proxy: their offers and expectations are not for us. */
+  #endpointOf({ url = '/' }: IncomingMessage): Endpoint | undefined {
+    return this.#parts.endpoints.get(url.split('?')[0] as string)
+  }
+
+  #refuseExpectation(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#endpointOf(req) === undefined) sendFailure(req, res, UNKNOWN_EXPECTATION)
+    else this.#serve(req, res)
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): void {
@@ -182,7 +192,7 @@ class HttpDoor {
   #switch(req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void {
     if (socket.destroyed) return // gone while it waited
     try {
-      if (!wantsWebSocket(req)) {
+      if (!wantsWebSocket(req) || this.#endpointOf(req) !== undefined) {
         socket.off('error', ignoreError) // it puts its own back, and one for each offer would pile up
         ignoreUpgrade(this.server, req, socket, head)
         return

@@ -1,7 +1,7 @@
 import { describePeer } from '../auth/actor.ts'
 import type { Admission } from '../auth/admission.ts'
 import { type Caller, type LocalCaller, RANK, type TokenCaller } from '../auth/caller.ts'
-import type { SignIn } from '../auth/jwt/sign-in.ts'
+import { isJwtShaped, type SignIn } from '../auth/jwt/sign-in.ts'
 import type { LastAccess } from '../auth/last-access.ts'
 import type { LateUses } from '../auth/late-uses.ts'
 import type { Verified } from '../auth/live.ts'
@@ -105,6 +105,7 @@ export class Identification {
     const { connection } = origin
     const recalled = recall(this.#verifier, connection, credential)
     if (recalled !== undefined) return this.#admit(recalled, origin)
+    this.#refuseCostly(origin, credential)
     return after(this.#verifier.verify(credential), (verified) => {
       if (verified === undefined) return this.#refuseCredential(origin, credential)
       connection.memo = { credential, live: verified.live }
@@ -119,12 +120,18 @@ export class Identification {
 
   /** Whose credential it is, without using it: for a connection on which the calls will be. */
   look(origin: Origin, credential: string): Maybe<Verified | undefined> {
+    this.#refuseCostly(origin, credential)
     return after(this.#verifier.verify(credential), (verified) => {
       if (verified === undefined) return this.#refuseCredential(origin, credential)
       return after(this.#admission.obstacle(verified.live.record, origin.address), (obstacle) =>
         obstacle === undefined ? verified : undefined,
       )
     })
+  }
+
+  /** To verify a signature takes a while: whoever has sent too many that were none waits, unless it is known already. */
+  #refuseCostly(origin: Origin, credential: string): void {
+    if (isJwtShaped(credential) && !this.#signIn.knows(credential)) this.#failures.refuse(origin)
   }
 
   /** Throws `limited` where there were too many of them. */

@@ -1,5 +1,6 @@
 import { asFailure, Failure } from '../protocol/failures.ts'
-import type { Dispatcher } from './dispatch.ts'
+import type { Call } from '../protocol/jsonrpc.ts'
+import type { Dispatcher, Outcome } from './dispatch.ts'
 import { type Endpoint, type EndpointAnswer, type EndpointRequest, json, readFields } from './endpoints.ts'
 import { begin, end } from './in-flight.ts'
 import type { Origin } from './origin.ts'
@@ -39,7 +40,7 @@ async function introspect(dispatcher: Dispatcher, request: EndpointRequest): Pro
     method: 'token.introspect',
     params: { token: tokenIn(request) },
   }
-  const outcome = await dispatcher.dispatch(call, asClient(request.origin), undefined)
+  const outcome = await ask(dispatcher, call, request.origin)
   if ('failure' in outcome) return refused(outcome.failure)
   return { status: 200, headers: { 'Content-Type': 'application/json' }, body: outcome.result }
 }
@@ -52,9 +53,16 @@ async function revoke(dispatcher: Dispatcher, request: EndpointRequest): Promise
     method: 'Auth.RevokeApiToken',
     params: { token: tokenIn(request) },
   }
-  const outcome = await dispatcher.dispatch(call, asClient(request.origin), undefined)
+  const outcome = await ask(dispatcher, call, request.origin)
   if ('failure' in outcome && outcome.failure.name !== 'refused_object') return refused(outcome.failure)
   return { status: 200, headers: { 'Content-Length': '0' } }
+}
+
+async function ask(dispatcher: Dispatcher, call: Call, origin: Origin): Promise<Outcome> {
+  const client = asClient(origin)
+  const outcome = await dispatcher.dispatch(call, client, undefined)
+  if (client.expiresIn !== undefined) origin.expiresIn = client.expiresIn
+  return outcome
 }
 
 function tokenIn(request: EndpointRequest): string {

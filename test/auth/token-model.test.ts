@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
 import type { TokenCaller } from '../../src/auth/caller.ts'
-import type { TokenRecord, UserRecord } from '../../src/auth/records.ts'
+import { type TokenRecord, type UserRecord, userKey } from '../../src/auth/records.ts'
 import { TokenGet } from '../../src/auth/token-get.ts'
 import { TokenObjects } from '../../src/auth/token-objects.ts'
 import { TokenRenewal } from '../../src/auth/token-renewal.ts'
@@ -77,6 +77,7 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
         type: 'user',
         status: 'enabled',
       }
+      await store.commit({ steps: [{ key: userKey('2'), write: JSON.stringify(plain) }] })
       users.signal(JSON.stringify({ kind: 'user', id: '2', user: plain }))
       const callerOf = (superadmin: boolean): TokenCaller => {
         const user = users.find(superadmin ? '1' : '2') as UserRecord

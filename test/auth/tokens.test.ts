@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { tokenKey } from '../../src/auth/records.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { authority, keys, LOCAL, observed } from '../support/parts.ts'
 
@@ -91,7 +92,10 @@ describe('last access', () => {
   it('of thousands of tokens is written in chunks', async () => {
     const { store, seen } = observed()
     const { lastAccess } = await authority(store)
-    for (let id = 1; id <= 1000; id++) lastAccess.touch(String(id))
+    for (let id = 1; id <= 1000; id++) {
+      await store.commit({ steps: [{ key: tokenKey(String(id)), write: '{}' }] })
+      lastAccess.touch(String(id))
+    }
     seen.commits.length = 0
     await lastAccess.flush()
     assert.ok(seen.commits.every(({ steps }) => steps.length <= 201))

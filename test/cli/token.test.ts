@@ -91,7 +91,7 @@ describe('postern token', () => {
     const { stdout } = await run('script', ['-qec', `${process.execPath} ${MAIN} token list`, '/dev/null'], {
       env,
     })
-    assert.match(stdout, /^id +name +owner +state +expires +last used\r?\n/)
+    assert.match(stdout, /^id +name +owner +state +expires +last used +scopes\r?\n/)
     assert.match(stdout, /minted +Admin +enabled +in \d+ min +never/)
   })
 })

@@ -111,7 +111,7 @@ export function expireOf(value: unknown): number | undefined {
 
 /** By default the claim has the name of the configuration. In a form it is JSON. */
 function fieldMapOf(value: unknown, name: string): FieldMap {
-  if (value === undefined || value === null || value === '') return { username: name }
+  if (value === undefined || value === null || value === '') return claimNamed(name)
   const map = typeof value === 'string' ? parseObject(value) : value
   if (typeof map !== 'object' || map === null || Array.isArray(map)) refuse('fieldmap', 'must be an object')
   const claims = map as Record<string, unknown>
@@ -121,6 +121,12 @@ function fieldMapOf(value: unknown, name: string): FieldMap {
   if (named.some((claim) => RESERVED.has(claim)) || new Set(named).size < named.length)
     refuse('fieldmap', 'must name claims of its own')
   return { username, ...(full !== undefined && { name: full }), ...(email !== undefined && { email }) }
+}
+
+/** Throws `invalid_params` for a name whose meaning is settled elsewhere. */
+export function claimNamed(name: string): FieldMap {
+  if (RESERVED.has(name)) refuse('name', 'must be no claim of its own meaning, or come with a fieldmap')
+  return { username: name }
 }
 
 /** Claims whose meaning is settled elsewhere (RFC 7519 section 4.1), and names that are none. */
@@ -145,7 +151,8 @@ function textOf(from: Draft, key: string, longest: number): string | undefined {
 function flagOf(from: Draft, key: string, fallback: Flag): Flag {
   const value = Object.hasOwn(from, key) ? from[key] : undefined
   if (value === undefined || value === null || value === '') return fallback
-  const text = value === true ? '1' : value === false ? '0' : String(value)
+  const text =
+    typeof value === 'boolean' ? String(Number(value)) : typeof value === 'object' ? '' : String(value)
   return text === '0' || text === '1' ? text : refuse(key, 'must be "0" or "1"')
 }
 

@@ -3,11 +3,12 @@ import type { Clock } from '../../store/clock.ts'
 import { type Feed, prefixed, type Store } from '../../store/store.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
+import { grounded, groundOf } from '../ground.ts'
 import type { Ledger } from '../ledger.ts'
 import { configurationKey, decodeSignal, jwtSignal } from '../records.ts'
 import { refusedObject } from '../tokens.ts'
-import { type Configuration, type Draft, isShared, MASK, readDraft } from './configuration.ts'
-import { importPublic, refuseKey } from './keys.ts'
+import { type Algorithm, type Configuration, type Draft, isShared, MASK, readDraft } from './configuration.ts'
+import { importPublic, type Key, refuseKey } from './keys.ts'
 import type { Seal } from './seal.ts'
 
 /** All of them may have to be tried with each JWT that is shown. */
@@ -29,6 +30,7 @@ export class Configurations implements Feed {
   readonly #clock: Clock
   readonly #seal: Seal
   readonly #byName = new Map<string, Configuration>()
+  readonly #keys = new Map<string, { sealed: string | null; algorithm: Algorithm; key: Key }>()
 
   constructor(parts: { store: Store; ledger: Ledger; clock: Clock; seal: Seal }) {
     this.#store = parts.store
@@ -56,10 +58,23 @@ export class Configurations implements Feed {
     return secret === null ? undefined : this.#seal.open(secret, name)
   }
 
+  /** What its tokens are verified with, parsed once; undefined: no secret was ever given. */
+  async keyOf(configuration: Configuration): Promise<Key | undefined> {
+    const { name, secret: sealed, algorithm } = configuration
+    const kept = this.#keys.get(name)
+    if (kept !== undefined && kept.sealed === sealed && kept.algorithm === algorithm) return kept.key
+    const secret = this.secretOf(configuration)
+    if (secret === undefined) return undefined
+    const key = await importPublic(secret, algorithm)
+    this.#keys.set(name, { sealed, algorithm, key })
+    return key
+  }
+
   /** A new one, or another in the place of the one with that name; a secret that is left out stays. Throws `invalid_params`, `limited`. */
   async save(draft: Draft, caller: TokenCaller): Promise<Saved> {
     const { settings, secret } = readDraft(draft)
     const { name, algorithm } = settings
+    const parts = { store: this.#store, clock: this.#clock }
     if (secret !== undefined && !isShared(algorithm)) await importPublic(secret, algorithm).catch(refuseKey)
     await this.#ledger.decide(async () => {
       const entry = await this.#store.get(configurationKey(name))
@@ -69,11 +84,7 @@ export class Configurations implements Feed {
           'limited',
           `There are ${MOST} configurations at most: delete one that is not needed.`,
         )
-      if (before !== undefined && secret === undefined && isShared(before.algorithm) !== isShared(algorithm))
-        throw new Failure(
-          'invalid_params',
-          'Another kind of algorithm takes another secret: send it as well.',
-        )
+      if (before !== undefined && secret === undefined) await this.#refuseMisfit(before, algorithm)
       const now = this.#clock.now()
       const configuration: Configuration = {
         ...settings,
@@ -88,9 +99,16 @@ export class Configurations implements Feed {
           'Without a secret it cannot accept tokens: send one, or enable "0".',
         )
       const committed = await this.#ledger.commit({
-        steps: [
-          { key: configurationKey(name), expect: entry?.version ?? 0, write: JSON.stringify(configuration) },
-        ],
+        steps: grounded(
+          [
+            {
+              key: configurationKey(name),
+              expect: entry?.version ?? 0,
+              write: JSON.stringify(configuration),
+            },
+          ],
+          (await groundOf(caller, parts)).steps,
+        ),
         audit: [{ event: 'jwt.configure', by: actorOf(caller), name, algorithm, enable: settings.enable }],
         signals: [jwtSignal({ name, configuration })],
       })
@@ -100,18 +118,30 @@ export class Configurations implements Feed {
     return isWeak ? { warning: WEAK } : {}
   }
 
+  /** A secret that stays has to go with the new algorithm. */
+  async #refuseMisfit(before: Configuration, algorithm: Algorithm): Promise<void> {
+    if (isShared(before.algorithm) !== isShared(algorithm))
+      throw new Failure('invalid_params', 'Another kind of algorithm takes another secret: send it as well.')
+    const stored = this.secretOf(before)
+    if (stored !== undefined) await importPublic(stored, algorithm).catch(refuseKey)
+  }
+
   /** Its tokens are dead with it. Throws `refused_object`. */
   remove(names: readonly string[], caller: TokenCaller): Promise<true> {
     const unique = [...new Set(names)]
+    const parts = { store: this.#store, clock: this.#clock }
     return this.#ledger.decide(async () => {
       const entries = await Promise.all(unique.map((name) => this.#store.get(configurationKey(name))))
       if (entries.some((entry) => entry === undefined)) throw refusedObject()
       const committed = await this.#ledger.commit({
-        steps: unique.map((name, at) => ({
-          key: configurationKey(name),
-          expect: entries[at]?.version ?? 0,
-          write: null,
-        })),
+        steps: grounded(
+          unique.map((name, at) => ({
+            key: configurationKey(name),
+            expect: entries[at]?.version ?? 0,
+            write: null,
+          })),
+          (await groundOf(caller, parts)).steps,
+        ),
         audit: unique.map((name) => ({ event: 'jwt.delete', by: actorOf(caller), name })),
         signals: unique.map((name) => jwtSignal({ name, configuration: null })),
       })
@@ -122,6 +152,7 @@ export class Configurations implements Feed {
   signal(payload: string): void {
     const signal = decodeSignal(payload)
     if (signal.kind !== 'jwt') return
+    this.#keys.delete(signal.name)
     if (signal.configuration === null) this.#byName.delete(signal.name)
     else this.#byName.set(signal.name, signal.configuration)
   }

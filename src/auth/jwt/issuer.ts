@@ -1,12 +1,16 @@
 import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
+import type { Store } from '../../store/store.ts'
 import { actorOf } from '../actor.ts'
 import { RANK, type TokenCaller } from '../caller.ts'
+import { groundOf } from '../ground.ts'
 import type { Ledger } from '../ledger.ts'
+import { endOfSecret } from '../standing.ts'
 import type { Users } from '../users.ts'
 import {
   type Algorithm,
   type Configuration,
+  claimNamed,
   DEFAULT_EXPIRE,
   type FieldMap,
   isShared,
@@ -36,12 +40,20 @@ const MOST_CLAIMS_BYTES = 4_096
 
 /** Signs tokens for outside systems. */
 export class Issuer {
+  readonly #store: Store
   readonly #configurations: Configurations
   readonly #users: Users
   readonly #ledger: Ledger
   readonly #clock: Clock
 
-  constructor(parts: { configurations: Configurations; users: Users; ledger: Ledger; clock: Clock }) {
+  constructor(parts: {
+    store: Store
+    configurations: Configurations
+    users: Users
+    ledger: Ledger
+    clock: Clock
+  }) {
+    this.#store = parts.store
     this.#configurations = parts.configurations
     this.#users = parts.users
     this.#ledger = parts.ledger
@@ -64,13 +76,17 @@ export class Issuer {
     if (user !== undefined && RANK[user.type] > RANK[caller.user.type])
       throw new Failure('forbidden', 'That user may do more than you: nobody signs for somebody above.')
     const key = await this.#keyFor(configuration, algorithm, privateKey)
-    const lifetime = Math.min(expire, this.secondsLeft(caller))
+    // What a superadmin's token signs for others ends when the configuration says; a signed one signs nothing that outlives it.
+    const lifetime = caller.live.signed === undefined ? expire : Math.min(expire, this.secondsLeft(caller))
     const claims = claimsFor(fieldmap, { username: subject, name: fullName, email }, rest)
     const token = await this.sign(key, algorithm, claims, this.now() + lifetime)
     const audit = [
       { event: 'jwt.issue' as const, by: actorOf(caller), name, username: subject, expire: lifetime },
     ]
-    await this.#ledger.commit({ steps: [], audit })
+    await this.#ledger.decide(async () => {
+      const { steps } = await groundOf(caller, { store: this.#store, clock: this.#clock })
+      return (await this.#ledger.commit({ steps, audit })) ? true : undefined
+    })
     return { expire: lifetime, token }
   }
 
@@ -79,10 +95,11 @@ export class Issuer {
     return Math.floor(this.#clock.now() / 1000)
   }
 
-  /** A signed token makes none that outlives it: else one that was stolen could be renewed for good. */
+  /** What a token makes for its own user does not outlive it: else one that was stolen could be renewed for good. */
   secondsLeft({ live, token }: TokenCaller): number {
-    if (live.signed === undefined || token.expires === null) return Number.POSITIVE_INFINITY
-    return Math.max(1, Math.floor(token.expires / 1000) - this.now())
+    const expires = endOfSecret(token, live.hash)
+    if (expires === null) return Number.POSITIVE_INFINITY
+    return Math.max(1, Math.floor(expires / 1000) - this.now())
   }
 
   /** Header and claims in this order; `exp` comes behind those that are given. */
@@ -113,7 +130,7 @@ export class Issuer {
 
 /** Where nothing was agreed. */
 function withoutAgreement(name: string): Pick<Configuration, 'algorithm' | 'expire' | 'fieldmap'> {
-  return { algorithm: 'HS256', expire: DEFAULT_EXPIRE, fieldmap: { username: name } }
+  return { algorithm: 'HS256', expire: DEFAULT_EXPIRE, fieldmap: claimNamed(name) }
 }
 
 function claimsFor(
@@ -121,7 +138,8 @@ function claimsFor(
   who: { username: string; name: unknown; email: unknown },
   rest: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  const more = Object.entries(rest).filter(([claim]) => !OURS.has(claim) && claim !== map.username)
+  const mapped = new Set(Object.values(map))
+  const more = Object.entries(rest).filter(([claim]) => !OURS.has(claim) && !mapped.has(claim))
   const claims = {
     [map.username]: who.username,
     ...(map.name !== undefined && who.name !== undefined && { [map.name]: who.name }),

@@ -16,7 +16,10 @@ const CURVES: Readonly<Record<string, string>> = {
 /** The key that verifies: a shared secret is its text's bytes, a public key a PEM or its Base64 body. Throws `invalid_params`. */
 export async function importPublic(text: string, algorithm: Algorithm): Promise<Key> {
   if (isShared(algorithm)) return shared(text)
-  return fitting(createPublicKey(text.includes('-----BEGIN') ? text : pem(text, 'PUBLIC KEY')), algorithm)
+  // A private key, or a certificate, would do for OpenSSL; neither belongs here.
+  const label = /-----BEGIN ([A-Z ]+)-----/.exec(text)?.[1]
+  if (label !== undefined && !label.endsWith('PUBLIC KEY')) throw new RangeError('it is not a public key')
+  return fitting(createPublicKey(label === undefined ? pem(text, 'PUBLIC KEY') : text), algorithm)
 }
 
 /** The key that signs, likewise. */

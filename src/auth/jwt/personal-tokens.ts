@@ -1,28 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
-import { type Entry, type Feed, prefixed, type Store } from '../../store/store.ts'
+import { type Entry, type Feed, prefixed, type Step, type Store } from '../../store/store.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
+import { grounded, groundOf } from '../ground.ts'
 import type { Ledger } from '../ledger.ts'
-import { decodeSignal, personalKey, personalSignal } from '../records.ts'
+import { decodeSignal, personalKey, personalOwnerKey, personalSignal } from '../records.ts'
 import { refusedObject } from '../tokens.ts'
-import type { Configuration } from './configuration.ts'
+import { type Configuration, isShared } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import type { Issuer } from './issuer.ts'
 import { importPrivate } from './keys.ts'
-
-/** What is kept of a personal token: never the token. Times are milliseconds since 1970. */
-export interface PersonalToken {
-  readonly jti: string
-  readonly user: string
-  readonly label: string
-  readonly config: string
-  readonly issued_at: number
-  readonly expires_at: number
-  readonly revoked_at: number | null
-  readonly last_used_at: number | null
-}
+import { type PersonalRecord, parsePersonal, statusOf } from './personal-record.ts'
 
 export interface PersonalRequest {
   /** The configuration; the only one there is where left out. */
@@ -37,88 +27,87 @@ const DEFAULT_LABEL = 'AI client'
 const KEPT_MS = 90 * 86_400_000
 /** Of one user. */
 const MOST = 1_000
+const PAGE = 100
+
+interface Parts {
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly configurations: Configurations
+  readonly issuer: Issuer
+}
 
 /** Tokens that users sign for themselves, by way of a configuration that allows it. */
 export class PersonalTokens implements Feed {
+  readonly #parts: Parts
   readonly #store: Store
   readonly #ledger: Ledger
-  readonly #clock: Clock
-  readonly #configurations: Configurations
-  readonly #issuer: Issuer
-  /** Ids of revoked ones that were asked for. */
+  /** Those that are known to be revoked. */
   readonly #revoked = new Set<string>()
-  #used = new Map<string, { user: string; jti: string; at: number }>()
+  #used = new Map<string, number>()
 
-  constructor(parts: {
-    store: Store
-    ledger: Ledger
-    clock: Clock
-    configurations: Configurations
-    issuer: Issuer
-  }) {
+  constructor(parts: Parts) {
+    this.#parts = parts
     this.#store = parts.store
     this.#ledger = parts.ledger
-    this.#clock = parts.clock
-    this.#configurations = parts.configurations
-    this.#issuer = parts.issuer
     parts.store.subscribe(this)
   }
 
   /** The configurations from which one may be had. */
   offers(): readonly Configuration[] {
-    return this.#configurations.all().filter((one) => one.self_service === '1' && one.enable === '1')
+    const all = this.#parts.configurations.all()
+    return all.filter(
+      ({ self_service, enable, algorithm }) => self_service === '1' && enable === '1' && isShared(algorithm),
+    )
   }
 
   /** Throws `invalid_params`, `limited`, `refused_object`. */
   async issue({ name, label = DEFAULT_LABEL, expire }: PersonalRequest, caller: TokenCaller) {
+    const { configurations, issuer } = this.#parts
     const configuration = this.#offer(name)
     const { fieldmap, algorithm, expire: most } = configuration
-    const secret = this.#configurations.secretOf(configuration)
+    const secret = configurations.secretOf(configuration)
     if (secret === undefined) throw refusedObject()
-    const kept = await this.#of(caller.user.id)
-    if (kept.length >= MOST)
-      throw new Failure(
-        'limited',
-        `You have ${MOST} personal tokens: revoke some, and wait until they are swept.`,
-      )
-    const lifetime = Math.min(expire ?? most, most, this.#issuer.secondsLeft(caller))
-    const now = this.#issuer.now()
+    const now = issuer.now()
+    const lifetime = Math.min(expire ?? most, most, issuer.secondsLeft(caller))
     const { id: user, username } = caller.user
-    const record: PersonalToken = {
-      jti: randomUUID(),
+    const [jti, issued_at, expires_at] = [randomUUID(), now * 1000, (now + lifetime) * 1000]
+    const config = configuration.name
+    const record: PersonalRecord = {
+      jti,
       user,
       label,
-      config: configuration.name,
-      issued_at: now * 1000,
-      expires_at: (now + lifetime) * 1000,
+      config,
+      issued_at,
+      expires_at,
       revoked_at: null,
       last_used_at: null,
     }
-    const { jti } = record
     const key = await importPrivate(secret, algorithm)
-    const token = await this.#issuer.sign(
-      key,
-      algorithm,
-      { [fieldmap.username]: username },
-      now + lifetime,
-      jti,
-    )
-    await this.#ledger.commit({
-      steps: [{ key: personalKey(user, jti), expect: 0, write: JSON.stringify(record) }],
-      audit: [
-        {
-          event: 'jwt.personal',
-          by: actorOf(caller),
-          name: configuration.name,
-          user,
-          jti,
-          label,
-          expire: lifetime,
-        },
-      ],
+    const claims = { [fieldmap.username]: username }
+    const token = await issuer.sign(key, algorithm, claims, now + lifetime, jti)
+    await this.#ledger.decide(async () => {
+      await this.#refuseMore(user)
+      const steps: Step[] = [
+        { key: personalKey(jti), expect: 0, write: JSON.stringify(record) },
+        { key: personalOwnerKey(user, jti), write: '' },
+      ]
+      const audit = {
+        event: 'jwt.personal',
+        by: actorOf(caller),
+        name: config,
+        user,
+        jti,
+        label,
+        expire: lifetime,
+      } as const
+      const committed = await this.#ledger.commit({
+        steps: grounded(steps, (await groundOf(caller, this.#parts)).steps),
+        audit: [audit],
+      })
+      return committed ? true : undefined
     })
-    const { issued_at, expires_at } = record
-    return { token, jti, label, expire: lifetime, issued_at, expires_at, username, name: configuration.name }
+    return { token, jti, label, expire: lifetime, issued_at, expires_at, username, name: config }
   }
 
   #offer(name: string | undefined): Configuration {
@@ -133,103 +122,127 @@ export class PersonalTokens implements Feed {
     return found
   }
 
+  async #refuseMore(user: string): Promise<void> {
+    const kept = await this.#store.scan({ ...prefixed(`p/${user}/`), limit: MOST })
+    if (kept.length < MOST) return
+    throw new Failure(
+      'limited',
+      `You have ${MOST} personal tokens: the old ones are forgotten 90 days after their end.`,
+    )
+  }
+
   /** The newest first. */
-  async list({ user }: TokenCaller): Promise<object[]> {
-    const now = this.#clock.now()
-    const records = (await this.#of(user.id)).map(parse)
+  async list(user: string): Promise<object[]> {
+    const now = this.#parts.clock.now()
+    const index = await this.#store.scan({ ...prefixed(`p/${user}/`), limit: MOST })
+    const entries = await Promise.all(
+      index.map(({ key }) => this.#store.get(personalKey(key.slice(key.lastIndexOf('/') + 1)))),
+    )
+    const records = entries.filter((entry) => entry !== undefined).map(parsePersonal)
     records.sort((one, other) => other.issued_at - one.issued_at || (other.jti < one.jti ? -1 : 1))
     return records.map(({ user: _, ...record }) => {
-      const last_used_at = this.#used.get(record.jti)?.at ?? record.last_used_at
+      const last_used_at = this.#used.get(record.jti) ?? record.last_used_at
       return { ...record, last_used_at, status: statusOf(record, now) }
     })
   }
 
-  /** `user`: whose it is. Throws `refused_object`. */
-  async revoke(user: string, jti: string, caller: TokenCaller): Promise<void> {
+  /** One's own, or anybody's for a superadmin. `held`: the caller has shown it, and so may end it. Throws `refused_object`. */
+  async revoke(jti: string, caller: TokenCaller, held = false): Promise<void> {
     await this.#ledger.decide(async () => {
-      const entry = await this.#store.get(personalKey(user, jti))
-      if (entry === undefined) throw refusedObject()
-      const record = parse(entry)
+      const entry = await this.#store.get(personalKey(jti))
+      const record = entry && parsePersonal(entry)
+      const permitted = held || record?.user === caller.user.id || caller.user.type === 'superadmin'
+      if (entry === undefined || record === undefined || !permitted) throw refusedObject()
       if (record.revoked_at !== null) return true
-      const write = JSON.stringify({ ...record, revoked_at: this.#clock.now() })
+      const write = JSON.stringify({ ...record, revoked_at: this.#parts.clock.now() })
+      const { user, config: name } = record
       const committed = await this.#ledger.commit({
-        steps: [{ key: entry.key, expect: entry.version, write }],
-        audit: [{ event: 'jwt.revoke', by: actorOf(caller), user, jti, name: record.config }],
-        signals: [personalSignal(user, jti)],
+        steps: grounded(
+          [{ key: entry.key, expect: entry.version, write }],
+          (await groundOf(caller, this.#parts)).steps,
+        ),
+        audit: [{ event: 'jwt.revoke', by: actorOf(caller), user, jti, name }],
+        signals: [personalSignal(jti)],
       })
       return committed ? true : undefined
     })
   }
 
-  async knows(user: string, jti: string): Promise<boolean> {
-    return (await this.#store.get(personalKey(user, jti))) !== undefined
+  /** Ends those of a user (undefined: all) that were issued before; returns how many. In milliseconds since 1970. */
+  async revokeAll(user: string | undefined, before: number, caller: TokenCaller): Promise<number> {
+    let count = 0
+    for await (const page of this.#pages()) {
+      const records = page.map(parsePersonal)
+      const meant = records.filter((one) => {
+        const isLive = one.revoked_at === null && one.expires_at > this.#parts.clock.now()
+        return isLive && one.issued_at < before && (user === undefined || one.user === user)
+      })
+      await Promise.all(meant.map(({ jti }) => this.revoke(jti, caller)))
+      count += meant.length
+    }
+    return count
   }
 
-  /** Looks up once whether it is revoked; from then on signals tell. */
-  async load(user: string, jti: string): Promise<void> {
-    const entry = await this.#store.get(personalKey(user, jti))
-    if (entry !== undefined && parse(entry).revoked_at !== null) this.#revoked.add(placeOf(user, jti))
+  /** What was recorded of one that we issued; looked up once where it is revoked: from then on signals tell. */
+  async recordOf(jti: string): Promise<PersonalRecord | undefined> {
+    const entry = await this.#store.get(personalKey(jti))
+    const record = entry && parsePersonal(entry)
+    if (record !== undefined && record.revoked_at !== null) this.#revoked.add(jti)
+    return record
   }
 
-  isRevoked(user: string, jti: string): boolean {
-    return this.#revoked.has(placeOf(user, jti))
+  isRevoked(jti: string): boolean {
+    return this.#revoked.has(jti)
   }
 
   signal(payload: string): void {
     const signal = decodeSignal(payload)
-    if (signal.kind === 'personal') this.#revoked.add(placeOf(signal.user, signal.jti))
+    if (signal.kind === 'personal') this.#revoked.add(signal.jti)
   }
 
-  /** What is revoked stays so; others are looked up anew, since nothing that was verified is kept. */
+  /** What is revoked stays so; the others are looked up anew, since nothing that was verified is kept. */
   reset(): void {}
 
-  touch(user: string, jti: string): void {
-    this.#used.set(jti, { user, jti, at: this.#clock.now() })
+  touch(jti: string): void {
+    this.#used.set(jti, this.#parts.clock.now())
   }
 
-  /** Writes when they were used last. */
+  /** Writes when they were used last. Only over what it has read: a use must never bring back one that was revoked meanwhile (pitfall 23). */
   async flush(): Promise<void> {
     const used = this.#used
     this.#used = new Map()
-    for (const { user, jti, at } of used.values()) {
-      const entry = await this.#store.get(personalKey(user, jti))
+    for (const [jti, last_used_at] of used) {
+      const entry = await this.#store.get(personalKey(jti))
       if (entry === undefined) continue
-      const write = JSON.stringify({ ...parse(entry), last_used_at: at })
-      // Only if nobody has revoked it meanwhile: a use must never bring one back (pitfall 23).
+      const write = JSON.stringify({ ...parsePersonal(entry), last_used_at })
       await this.#ledger.note([{ key: entry.key, expect: entry.version, write }])
     }
   }
 
   /** Forgets those that ended long ago. */
   async sweep(): Promise<void> {
-    const before = this.#clock.believed() - KEPT_MS
-    const range = prefixed('p/')
-    for (let { gte } = range; ; ) {
-      const page = await this.#store.scan({ gte, lt: range.lt, limit: 100 })
-      const old = page.filter((entry) => parse(entry).expires_at < before)
-      const steps = old.map(({ key, version }) => ({ key, expect: version, write: null }))
-      if (steps.length > 0) await this.#ledger.commit({ steps, audit: [] })
-      for (const { user, jti } of old.map(parse)) this.#revoked.delete(placeOf(user, jti))
-      const last = page.at(-1)
-      if (last === undefined || page.length < 100) return
-      gte = `${last.key}\0`
+    const before = this.#parts.clock.believed() - KEPT_MS
+    for await (const page of this.#pages()) {
+      for (const entry of page) {
+        const { jti, user, expires_at } = parsePersonal(entry)
+        if (expires_at >= before) continue
+        const steps = [
+          { key: entry.key, expect: entry.version, write: null },
+          { key: personalOwnerKey(user, jti), write: null },
+        ]
+        if (await this.#ledger.commit({ steps, audit: [] })) this.#revoked.delete(jti)
+      }
     }
   }
 
-  #of(user: string): Promise<Entry[]> {
-    return this.#store.scan({ ...prefixed(`p/${user}/`), limit: MOST })
+  async *#pages(): AsyncGenerator<Entry[]> {
+    const range = prefixed('J/')
+    for (let { gte } = range; ; ) {
+      const page = await this.#store.scan({ gte, lt: range.lt, limit: PAGE })
+      yield page
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE) return
+      gte = `${last.key}\0`
+    }
   }
-}
-
-function parse({ value }: Entry): PersonalToken {
-  return JSON.parse(value) as PersonalToken
-}
-
-function placeOf(user: string, jti: string): string {
-  return `${user}/${jti}`
-}
-
-function statusOf({ revoked_at, expires_at }: Pick<PersonalToken, 'revoked_at' | 'expires_at'>, now: number) {
-  if (revoked_at !== null) return 'revoked'
-  return now >= expires_at ? 'expired' : 'active'
 }

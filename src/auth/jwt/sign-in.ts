@@ -8,9 +8,9 @@ import { decodeSignal, type TokenRecord, type UserRecord } from '../records.ts'
 import { ALL_METHODS } from '../scopes.ts'
 import type { Obstacle } from '../standing.ts'
 import type { Users } from '../users.ts'
+import { type SettledClaims, settleClaims } from './claims.ts'
 import { type Configuration, ROLES } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
-import { importPublic } from './keys.ts'
 import type { PersonalTokens } from './personal-tokens.ts'
 
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/
@@ -18,9 +18,6 @@ const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const LONGEST = 8_192
 /** Verified ones kept in memory. */
 const CACHED = 10_000
-const LONGEST_USERNAME = 100
-/** Unix seconds: the end of the year 9999. */
-const LATEST = 253_402_300_799
 
 export function isJwtShaped(credential: string): boolean {
   return credential.length <= LONGEST && SHAPE.test(credential)
@@ -57,13 +54,17 @@ export class SignIn implements Feed {
     parts.store.subscribe(this)
   }
 
-  /** Undefined for whatever is not a live one. Throws `unavailable`. */
-  async verify(token: string): Promise<Verified | undefined> {
+  /**
+   * Undefined for whatever is not a live one. `enlists`: whether somebody who is not known yet is signed in by it, where
+   * that was agreed; to be asked about is no sign-in. Throws `unavailable`.
+   */
+  async verify(token: string, enlists = true): Promise<Verified | undefined> {
     const key = hash('sha256', token, 'base64url')
     const known = this.#cache.get(key)
     if (known !== undefined) return this.check(known)
     for (const configuration of this.#configurations.all()) {
-      const live = await this.#tryOne(token, key, configuration)
+      const claims = await this.#claimsOf(token, configuration)
+      const live = claims && (await this.#liveOf(claims, key, configuration, enlists))
       if (live === undefined) continue
       this.#cache.set(key, live)
       // What was read before a signal may be what the signal is about.
@@ -71,6 +72,11 @@ export class SignIn implements Feed {
       return this.check(live)
     }
     return undefined
+  }
+
+  /** Whether it was verified before: then it costs nothing to verify it again. */
+  knows(token: string): boolean {
+    return this.#cache.has(hash('sha256', token, 'base64url'))
   }
 
   /** The same question for one that was found before. */
@@ -83,14 +89,14 @@ export class SignIn implements Feed {
   /** The same, whether a signal was about it since or not. */
   async again(live: Live): Promise<Verified | undefined> {
     const { user: id } = live.record
-    if (live.stale && live.signed?.jti !== undefined) await this.#personal.load(id, live.signed.jti)
+    if (live.stale && live.signed?.jti !== undefined) await this.#personal.recordOf(live.signed.jti)
     const user = this.#users.find(id)
     return user !== undefined && this.obstacle(live) === undefined ? { live, user } : undefined
   }
 
   /** It was accepted. */
-  touch({ record, signed }: Live): void {
-    if (signed?.jti !== undefined) this.#personal.touch(record.user, signed.jti)
+  touch({ signed }: Live): void {
+    if (signed?.jti !== undefined) this.#personal.touch(signed.jti)
   }
 
   /** What stands against one that was verified; undefined: nothing. */
@@ -100,13 +106,13 @@ export class SignIn implements Feed {
     if (configuration === undefined) return 'deleted'
     if (configuration.enable !== '1') return 'disabled'
     if (basisOf(configuration) !== signed?.basis) return 'replaced'
-    if (signed?.jti !== undefined && this.#personal.isRevoked(record.user, signed.jti)) return 'revoked'
+    if (signed?.jti !== undefined && this.#personal.isRevoked(signed.jti)) return 'revoked'
     if (user === undefined || user.username !== signed?.username) return 'owner_deleted'
     if (user.status !== 'enabled') return 'owner_disabled'
     return record.expires !== null && this.#clock.now() >= record.expires ? 'expired' : undefined
   }
 
-  async #tryOne(token: string, key: string, configuration: Configuration): Promise<Live | undefined> {
+  async #claimsOf(token: string, configuration: Configuration): Promise<SettledClaims | undefined> {
     const { enable, algorithm, fieldmap } = configuration
     if (enable !== '1') return undefined
     const { decodeProtectedHeader, decodeJwt, jwtVerify } = await import('jose')
@@ -114,14 +120,11 @@ export class SignIn implements Feed {
       // A look before the work: the header decides nothing, jwtVerify() holds it against the configuration (pitfall 17).
       if (decodeProtectedHeader(token).alg !== algorithm) return undefined
       if (typeof decodeJwt(token)[fieldmap.username] !== 'string') return undefined
-      const secret = this.#configurations.secretOf(configuration)
-      if (secret === undefined) return undefined
-      const { payload } = await jwtVerify(token, await importPublic(secret, algorithm), {
-        algorithms: [algorithm],
-        currentDate: new Date(this.#clock.now()),
-        requiredClaims: ['exp'],
-      })
-      return await this.#liveOf(payload, key, configuration)
+      const key = await this.#configurations.keyOf(configuration)
+      if (key === undefined) return undefined
+      const currentDate = new Date(this.#clock.now())
+      const options = { algorithms: [algorithm], currentDate, requiredClaims: ['exp'] }
+      return settleClaims((await jwtVerify(token, key, options)).payload, configuration)
     } catch (error) {
       if (isRefusal(error)) return undefined
       throw error
@@ -129,44 +132,34 @@ export class SignIn implements Feed {
   }
 
   async #liveOf(
-    payload: Readonly<Record<string, unknown>>,
+    { username, name, jti, expires, issued }: SettledClaims,
     key: string,
     configuration: Configuration,
+    enlists: boolean,
   ): Promise<Live | undefined> {
-    const { exp, iat, jti } = payload as { exp: number; iat?: number; jti?: string }
-    const username = payload[configuration.fieldmap.username] as string
-    const user =
-      (await this.#users.findByName(username)) ?? (await this.#enlist(username, configuration, payload))
+    const personal = jti === undefined ? undefined : await this.#personal.recordOf(jti)
+    const found = await this.#users.findByName(username)
+    // One that we have issued is its user's, whoever has that name now; and nobody is made by it.
+    if (personal !== undefined && found?.id !== personal.user) return undefined
+    const user = found ?? (enlists ? await this.#enlist(username, name, configuration) : undefined)
     if (user === undefined) return undefined
-    if (jti !== undefined) await this.#personal.load(user.id, jti)
-    if (!Number.isFinite(exp) || exp > LATEST) return undefined
     const signed = { configuration: configuration.name, username, jti, basis: basisOf(configuration) }
     const now = this.#clock.now()
-    const created = iat === undefined ? now : Math.min(iat * 1000, now)
-    return {
-      record: recordOf(signed, key, user, created, exp * 1000),
-      hash: key,
-      version: 0,
-      stale: false,
-      signed,
-    }
+    const record = recordOf(signed, key, user, Math.min(issued ?? now, now), expires)
+    return { record, hash: key, version: 0, stale: false, signed }
   }
 
   /** At the first sign-in of somebody who is not known, where that was agreed. */
   async #enlist(
     username: string,
-    { inituser, initroles, fieldmap }: Configuration,
-    payload: Readonly<Record<string, unknown>>,
+    name: string | undefined,
+    { inituser, initroles }: Configuration,
   ): Promise<UserRecord | undefined> {
-    if (inituser !== '1' || username === '' || username.length > LONGEST_USERNAME) return undefined
-    const name = fieldmap.name === undefined ? undefined : payload[fieldmap.name]
+    if (inituser !== '1') return undefined
     const type = ROLES[initroles] ?? 'user'
-    const id = await this.#enlistment.enlist({
-      username,
-      type,
-      ...(typeof name === 'string' && name.length <= LONGEST_USERNAME && { name }),
-    })
-    return this.#users.find(id)
+    return this.#users.find(
+      await this.#enlistment.enlist({ username, type, ...(name !== undefined && { name }) }),
+    )
   }
 
   signal(payload: string): void {
@@ -198,9 +191,10 @@ function recordOf(
   created: number,
   expires: number,
 ): TokenRecord {
-  const name = `jwt:${configuration}`
+  const name = `jwt:${encodeURIComponent(configuration)}`
+  const whose = `${name}:${encodeURIComponent(username)}`
   return {
-    id: jti === undefined ? `${name}:${username}` : `${name}:${username}:${jti}`,
+    id: jti === undefined ? whose : `${whose}:${encodeURIComponent(jti)}`,
     name,
     description: '',
     user: user.id,
