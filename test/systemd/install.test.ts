@@ -120,6 +120,33 @@ describe('the remote door under systemd', () => {
   })
 })
 
+describe('an upstream under systemd', () => {
+  it('is reached with the example’s drop-in, and not without it', asRoot, async () => {
+    const service = [
+      'import http.server, json',
+      'class Service(http.server.BaseHTTPRequestHandler):',
+      '    def do_POST(self):',
+      '        call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))',
+      '        body = json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": "served"}).encode()',
+      '        self.send_response(200)',
+      '        self.send_header("Content-Length", str(len(body)))',
+      '        self.end_headers()',
+      '        self.wfile.write(body)',
+      'http.server.HTTPServer(("127.0.0.1", 9911), Service).serve_forever()',
+    ].join('\n')
+    await machine.sh(`cat >/usr/local/lib/service.py <<'END'\n${service}\nEND
+      systemd-run --unit=behind python3 /usr/local/lib/service.py
+      printf '[[upstream]]\\nname = "behind"\\nnamespace = "behind."\\nstrip = true\\nurl = "http://127.0.0.1:9911/"\\nmethods = ["ask"]\\n' >>/etc/postern/postern.toml
+      systemctl restart postern.service`)
+    const token = await machine.sh('postern mint --ttl 1h')
+    const ask = () => machine.sh(`POSTERN_TOKEN=${token} postern call behind.ask 2>&1 || true`)
+    assert.match(await ask(), /Upstream failed/)
+    await machine.sh(`cp /usr/local/lib/node_modules/postern/systemd/upstream.conf /etc/systemd/system/postern.service.d/
+      systemctl daemon-reload; systemctl restart postern.service`)
+    assert.equal(await ask(), '"served"')
+  })
+})
+
 describe('postern uninstall', () => {
   it('takes the service away and keeps what is precious', asRoot, async () => {
     assert.match(await machine.sh('postern uninstall --dry-run'), /would stop the service/)
