@@ -14,7 +14,7 @@ import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
-import type { DaemonFacts, Reloaded } from './methods/method.ts'
+import type { DaemonFacts, Method, Reloaded } from './methods/method.ts'
 import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { Doors } from './server/doors.ts'
@@ -50,6 +50,8 @@ export interface Surroundings {
   readonly inherited: Inherited
   /** Reads the configuration again. Throws Complaint. */
   readonly reread: () => Config
+  /** Rows beside the table's own. */
+  readonly methods?: readonly Method[]
   readonly time?: TimeSource
 }
 
@@ -72,7 +74,7 @@ function unreadable({ stateDir }: Config, cause: Error): Complaint {
 async function openDoors(
   initial: Config,
   directory: StateDirectory,
-  { log, inherited, reread, time = SYSTEM_TIME }: Surroundings,
+  { log, inherited, reread, methods = [], time = SYSTEM_TIME }: Surroundings,
 ): Promise<Daemon> {
   let config = initial
   let operators = operatorsOf(config)
@@ -108,7 +110,7 @@ async function openDoors(
   })
   const services = {
     ...authority,
-    methods: METHODS,
+    methods: [...METHODS, ...methods],
     daemon: facts,
     warn: (text: string) => log.warn(printable(text)),
   }
