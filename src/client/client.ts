@@ -16,16 +16,16 @@ export type ApiShape<Api> = { readonly [M in keyof Api]: Procedure }
  * token file has another token by then.
  */
 export interface Client<Api extends ApiShape<Api> = PosternApi> {
-  /** Makes a call, and resolves with its result. */
-  call<M extends keyof Api & string>(
-    method: M,
-    ...args: Arguments<Api[M]['params']>
-  ): Promise<Api[M]['result']>
   /** A call that Api does not know; T is what one expects of it, and is not checked. */
   call<T = unknown, M extends string = string>(
     method: M extends keyof Api ? never : M,
     params?: object,
   ): Promise<T>
+  /** Makes a call, and resolves with its result. */
+  call<M extends keyof Api & string>(
+    method: M,
+    ...args: Arguments<Api[M]['params']>
+  ): Promise<Api[M]['result']>
   /** Makes a call without an answer; resolves when it is sent. What becomes of it is not told, not even a refusal. */
   notify(method: string, params?: object): Promise<void>
   /**

@@ -31,6 +31,8 @@ export class WebSocketTransport implements Transport {
   /** Open, or opening. */
   #connection: Connection | undefined
   #opening = false
+  /** Whether the program was told that there is a connection. */
+  #announced = false
   #closed = false
 
   constructor(url: URL, credential: Credential, events: WebSocketEvents) {
@@ -121,14 +123,14 @@ export class WebSocketTransport implements Transport {
       connection.retire()
       return
     }
-    this.#events.connected()
+    this.#announce(true)
     for (const { resolve } of this.#waiting) resolve(connection)
   }
 
   async #ended(connection: Connection, { code, refused }: End): Promise<void> {
     if (this.#connection !== connection) return // a replaced one
     this.#connection = undefined
-    if (refused === undefined) this.#events.disconnected()
+    this.#announce(false)
     if (this.#closed) return
     const unauthorized = code === TOKEN_ENDED || refused === 401
     if (unauthorized && !(await this.#credential.renew(connection.token))) {
@@ -144,8 +146,15 @@ export class WebSocketTransport implements Transport {
     if (this.#connection !== connection) return
     this.#connection = undefined
     connection.retire()
-    this.#events.disconnected()
+    this.#announce(false)
     void this.#open()
+  }
+
+  #announce(connected: boolean): void {
+    if (this.#announced === connected) return
+    this.#announced = connected
+    if (connected) this.#events.connected()
+    else this.#events.disconnected()
   }
 
   #refuse(error: Error): void {
