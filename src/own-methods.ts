@@ -1,4 +1,6 @@
+import { actorOf } from './auth/actor.ts'
 import { RANK, type TokenCaller } from './auth/caller.ts'
+import type { Ledger } from './auth/ledger.ts'
 import { isScope } from './auth/scopes.ts'
 import { METHODS } from './methods/index.ts'
 import { type Method, method as row } from './methods/method.ts'
@@ -15,7 +17,7 @@ export interface OwnMethod<P, R> {
   readonly summary: string
   /** The least user type whose token may call it. Its scopes have to name it, too. */
   readonly access: 'user' | 'admin' | 'superadmin'
-  /** For rpc.discover: whether it changes anything. */
+  /** `write`: the audit log says who made the call (not with which parameters), durably before the handler runs. */
   readonly effect: 'read' | 'write'
   /** Checked before the handler runs. With object() they may also be given by position. */
   readonly params: Schema<P> & { readonly fields?: Readonly<Record<string, unknown>> }
@@ -27,7 +29,18 @@ export interface OwnMethod<P, R> {
 
 /** A row for startDaemon(), with its types checked: parameters and result are drawn from the schemas. */
 export function method<P, R>({ handler, ...own }: OwnMethod<P, R>): Method {
-  return row({ ...own, handler: (params: P, caller: TokenCaller) => handler(params, caller) })
+  return row({
+    ...own,
+    handler(params: P, caller: TokenCaller, { ledger }) {
+      if (own.effect === 'read') return handler(params, caller)
+      return recordCall(own.name, caller, ledger).then(() => handler(params, caller))
+    },
+  })
+}
+
+/** Throws `unavailable`: where nothing can be written, nothing is done. */
+async function recordCall(name: string, caller: TokenCaller, ledger: Ledger): Promise<void> {
+  await ledger.commit({ steps: [], audit: [{ event: 'method.call', by: actorOf(caller), method: name }] })
 }
 
 /** Throws Complaint for a row that nobody could name in a scope, that takes the place of another, or that needs no token. */

@@ -106,6 +106,22 @@ describe('a daemon within a program', () => {
     await assert.rejects(slow.call('math.sum', { terms: [] }), { code: -32029 })
   })
 
+  it('has their writes in the audit log, and their reads not', async (t) => {
+    const { clientWith } = await daemonWith(t, { methods: [sum, failing] })
+    const client = await clientWith(['*'])
+    const { tokenid } = await client.call('Auth.WhoAmI')
+    await client.call('math.sum', { terms: [1] })
+    await assert.rejects(client.call('math.fail', {}), { code: -32602 }) // is not made
+    await assert.rejects(client.call('math.fail', { how: 'known' }))
+    const lines = await client.call<{ method?: string; by: { token?: string } }[]>('audit.get', {
+      event: 'method.call',
+    })
+    assert.deepEqual(
+      lines.map(({ method: name, by }) => [name, by.token]),
+      [['math.fail', tokenid]],
+    )
+  })
+
   it('refuses rows that take the place of others, that no scope could name, or that need no token', async (t) => {
     const stateDir = temporaryDirectory(t)
     const refused = (methods: readonly Method[], message: RegExp) =>
