@@ -3,7 +3,6 @@ import type { Operators } from './auth/operators.ts'
 import type { Authority } from './authority.ts'
 import type { Config } from './config.ts'
 import { failureRateOf } from './config-policy.ts'
-import { METHODS } from './methods/index.ts'
 import type { Method, Services } from './methods/method.ts'
 import { CredentialFailures } from './server/credential-failures.ts'
 import { dataforEndpoints } from './server/datafor.ts'
@@ -25,6 +24,8 @@ export interface CallPathParts {
   readonly config: () => Config
   readonly refusals: RefusalLog
   readonly telemetry: Telemetry
+  /** Rows of our own. */
+  readonly table: readonly Method[]
   readonly gateways: readonly Gateway[]
   readonly log: Logger
 }
@@ -36,6 +37,7 @@ export function buildCallPath({
   config,
   refusals,
   telemetry,
+  table,
   gateways,
   log,
 }: CallPathParts) {
@@ -43,8 +45,8 @@ export function buildCallPath({
   const failures = new CredentialFailures((door) => failureRateOf(config(), door))
   const warnBefore = () => config().tokens.warn_before
   const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
-  const table = new Map(METHODS.map((row) => [row.name, row]))
-  const find = (name: string) => table.get(name) ?? findAmong(gateways, name)
+  const own = new Map(table.map((row) => [row.name, row]))
+  const find = (name: string) => own.get(name) ?? findAmong(gateways, name)
   const dispatcher = new Dispatcher(services, find, identification, telemetry, log)
   const limits = () => config().limits
   const anonymous = () => config().zabbix.anonymous_methods

@@ -37,8 +37,11 @@ export interface Flags {
   readonly port?: string
 }
 
-/** For whom it is read: a daemon must know its rules; a client only wants to find the daemon. */
-export type Reader = 'daemon' | 'client'
+/**
+ * For whom it is read: a daemon must know its rules; a client only wants to find the daemon; a program that has a daemon
+ * of its own names the file, and those of the host are not meant for it.
+ */
+export type Reader = 'daemon' | 'client' | 'program'
 
 /** Flag over environment over file over default. Throws Complaint, which names the key and where it stands. */
 export function loadConfig(
@@ -101,6 +104,7 @@ interface ConfigFile {
 /** The file that was named, or the first of the usual ones that is there. */
 function readFile(named: string | undefined, reader: Reader, env: Environment): ConfigFile | undefined {
   if (named !== undefined) return parseFile(named, [])
+  if (reader === 'program') return undefined
   const home = join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'postern/postern.toml')
   const absent = ['ENOENT', 'ENOTDIR']
   // A daemon that took a file it may not read for none would forget its rules.

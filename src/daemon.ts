@@ -14,7 +14,7 @@ import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
 import { METHODS } from './methods/index.ts'
-import type { DaemonFacts, Reloaded } from './methods/method.ts'
+import type { DaemonFacts, Method, Reloaded } from './methods/method.ts'
 import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { Doors } from './server/doors.ts'
@@ -51,6 +51,8 @@ export interface Surroundings {
   readonly inherited: Inherited
   /** Reads the configuration again. Throws Complaint. */
   readonly reread: () => Config
+  /** Rows beside the table's own. */
+  readonly methods?: readonly Method[]
   readonly time?: TimeSource
 }
 
@@ -73,7 +75,7 @@ function unreadable({ stateDir }: Config, cause: Error): Complaint {
 async function openDoors(
   initial: Config,
   directory: StateDirectory,
-  { log, inherited, reread, time = SYSTEM_TIME }: Surroundings,
+  { log, inherited, reread, methods = [], time = SYSTEM_TIME }: Surroundings,
 ): Promise<Daemon> {
   let config = initial
   let operators = operatorsOf(config)
@@ -109,14 +111,14 @@ async function openDoors(
     endedConnections: facts.endedConnections,
     upstreams: () => gateways,
   })
-  for (const rule of config.upstream) refuseTaken(rule)
+  const table = [...METHODS, ...methods]
+  for (const rule of config.upstream) refuseTaken(rule, table)
   const gateways = config.upstream.map((rule) => new Gateway(rule, { ledger, log, daemon: facts }))
   const services = {
     ...authority,
     get methods() {
-      return [...METHODS, ...gateways.flatMap((gateway) => [...gateway.rows()])]
+      return [...table, ...gateways.flatMap((gateway) => [...gateway.rows()])]
     },
-
     daemon: facts,
     warn: (text: string) => log.warn(printable(text)),
   }
@@ -127,6 +129,7 @@ async function openDoors(
       config: () => config,
       refusals,
       telemetry,
+      table,
       gateways,
       log,
     }),
@@ -220,8 +223,8 @@ function tieConversation(tethers: Tethers, { live, user, address, outlet }: Toke
 }
 
 /** A method of ours is never somebody else's. */
-function refuseTaken({ name, namespace }: UpstreamRule): void {
-  const taken = METHODS.find((row) => row.name.startsWith(namespace))
+function refuseTaken({ name, namespace }: UpstreamRule, table: readonly Method[]): void {
+  const taken = table.find((row) => row.name.startsWith(namespace))
   if (taken === undefined) return
   const hint = 'choose another namespace, and strip = true'
   throw new Complaint(

@@ -5,9 +5,9 @@ import { describe, it } from 'node:test'
 import { ROOT } from './support/daemon.ts'
 
 const SRC = join(ROOT, 'src')
-/** From the cellar up; what stands directly in src/, and cli/, is on top. linux/ stands beside protocol/. */
+/** From the cellar up; what stands directly in src/, and cli/, is on top. linux/ and client/ stand beside protocol/. */
 const FLOORS = ['protocol', 'store', 'auth', 'methods', 'server', '']
-const BESIDE: Readonly<Record<string, string>> = { linux: 'protocol', cli: '' }
+const BESIDE: Readonly<Record<string, string>> = { linux: 'protocol', client: 'protocol', cli: '' }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))
@@ -63,6 +63,23 @@ describe('the house', () => {
     const knowing = files.filter((file) => /\bkoffi\b/.test(readFileSync(file, 'utf8')))
     for (const file of knowing) assert.match(relative(SRC, file), /^linux\//)
     assert.equal(knowing.length, 1)
+  })
+
+  it('has a client that loads nothing of the daemon, and no package before it is known to run in Node', () => {
+    for (const file of files) {
+      const inside = relative(SRC, file).startsWith('client/')
+      for (const target of imports.get(file) ?? []) {
+        if (!inside) assert.doesNotMatch(relative(SRC, target), /^client\//, `${file} imports the client`)
+        else assert.match(relative(SRC, target), /^(client|protocol)\//)
+      }
+      if (!inside) continue
+      const statements = /^(?:im|ex)port (type )?(?:\{[^}]*\}|\*|\w+) from '([^']+)'$/gm
+      for (const [, isType, target = ''] of readFileSync(file, 'utf8').matchAll(statements))
+        assert.ok(
+          isType !== undefined || /^\.\/[\w-]+\.ts$/.test(target),
+          `${relative(SRC, file)} loads ${target}`,
+        )
+    }
   })
 
   it('has no file of more than 250 lines, and no room without a name of its own', () => {

@@ -20,6 +20,7 @@ export interface AuditEvent {
     | 'audit.checkpoint'
     | 'refusals'
     | 'clock.reset'
+    | 'method.call'
     | `store.${'restore' | 'repair' | 'import'}`
   readonly by: Actor
   readonly [detail: string]: unknown

@@ -9,6 +9,7 @@ import type { Configurations } from '../auth/jwt/configurations.ts'
 import type { Issuer } from '../auth/jwt/issuer.ts'
 import type { PersonalTokens } from '../auth/jwt/personal-tokens.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import type { Ledger } from '../auth/ledger.ts'
 import type { MassRevocation } from '../auth/mass-revocation.ts'
 import type { UserType } from '../auth/records.ts'
 import type { TokenGet } from '../auth/token-get.ts'
@@ -29,6 +30,7 @@ export type Access = 'local' | UserType
 
 /** What handlers work with. */
 export interface Services {
+  readonly ledger: Ledger
   readonly tokens: Tokens
   readonly wishRefusals: WishRefusals
   readonly users: Users

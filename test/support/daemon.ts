@@ -37,6 +37,8 @@ export interface Options {
   readonly directory?: string
   /** The text of its configuration file. */
   readonly config?: string
+  /** Of loopback; a free one where left out. */
+  readonly port?: number
   readonly env?: Record<string, string>
   /** Program and arguments in front of node, such as a tracer. */
   readonly under?: readonly string[]
@@ -63,7 +65,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-export function serveArguments(directory: string, config?: string): string[] {
+export function serveArguments(directory: string, config?: string, port = 0): string[] {
   const file = join(directory, 'postern.toml')
   if (config !== undefined) writeFileSync(file, config)
   const places = [
@@ -72,7 +74,7 @@ export function serveArguments(directory: string, config?: string): string[] {
     '--socket',
     join(directory, 's.sock'),
     '--port',
-    '0',
+    String(port),
   ]
   return [MAIN, 'serve', ...places, ...(config === undefined ? [] : ['--config', file])]
 }
@@ -82,7 +84,7 @@ export async function startDaemon(t: Scope, options: Options = {}): Promise<Daem
   const [program, ...args] = [
     ...(options.under ?? []),
     process.execPath,
-    ...serveArguments(directory, options.config),
+    ...serveArguments(directory, options.config, options.port),
   ]
   const child = spawn(program as string, args, {
     env: { ...process.env, ...options.env },
