@@ -49,6 +49,9 @@ export interface Fake {
   start(): Promise<void>
 }
 
+/** Two megabytes. */
+export const BIG = `"${'é'.repeat(1024 * 1024)}"`
+
 /** Does what the last part of the method's name says. */
 export const obey: Behaviour = (heard) => {
   const [first] = Array.isArray(heard.params) ? heard.params : []
@@ -65,6 +68,8 @@ export const obey: Behaviour = (heard) => {
       return
     case 'large':
       return heard.result(`"${'x'.repeat(LARGEST_ANSWER)}"`)
+    case 'big':
+      return heard.result(BIG)
     case 'jumble':
       setTimeout(() => heard.result(JSON.stringify(heard.params)), Math.random() * 30)
       return
