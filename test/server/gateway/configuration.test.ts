@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
-import { refusal, serveArguments, temporaryDirectory } from '../../support/daemon.ts'
+import { describe, it } from 'node:test'
+import { startDaemon } from '../../support/daemon.ts'
 import { namespaceOf, table } from '../../support/upstreams.ts'
 
 const good = { kind: 'http', url: 'http://127.0.0.1:9/rpc' } as const
@@ -76,10 +76,12 @@ describe('an [[upstream]] that cannot be meant is refused at the start, in plain
     ],
   ]
   for (const [what, config, complaint] of wrong) {
-    it(what, async () => {
-      const said = await refusal(serveArguments(temporaryDirectory({ after }), config))
-      assert.match(said, complaint)
-      assert.ok(!/\bat .+\.js:/.test(said))
+    it(what, async (t) => {
+      await assert.rejects(startDaemon(t, { config }), ({ message }: Error) => {
+        assert.match(message, complaint)
+        assert.match(message, /start: postern: .+\n(hint: .+\n)?$/)
+        return true
+      })
     })
   }
 })

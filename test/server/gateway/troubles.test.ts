@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { after, describe, it } from 'node:test'
+import { type Daemon, startDaemon, until } from '../../support/daemon.ts'
+import { make, ok, statusOf } from '../../support/lives.ts'
+import { call, http, mint, type Response, webSocket } from '../../support/talk.ts'
+import { type Fake, type Heard, KINDS, namespaceOf, obey, table, upstream } from '../../support/upstreams.ts'
+
+/** A gate before fakes of its own, so that no test is in the circuit of another. */
+async function gate(t: Parameters<typeof startDaemon>[0], fake: Fake, more: Record<string, unknown> = {}) {
+  const daemon = await startDaemon(t, { config: table(fake, more) })
+  return { daemon, admin: await mint(daemon) }
+}
+
+const works = (daemon: Daemon, fake: Fake, token: string) => async () =>
+  (await statusOf(daemon, `${namespaceOf(fake.kind)}echo`, [], token)) === 200
+
+/** Keeps its calls until they are let go. */
+function holding(fake: Fake): { held: Heard[]; release(): void } {
+  const held: Heard[] = []
+  fake.behaviour = (heard) => void held.push(heard)
+  const release = () => {
+    fake.behaviour = obey
+    for (const heard of held.splice(0)) obey(heard)
+  }
+  return { held, release }
+}
+
+/** A call whose caller can go away. */
+function walkAway(daemon: Daemon, method: string, token: string): () => void {
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` }
+  const req = request({ socketPath: daemon.socket, method: 'POST', path: '/api/', headers, agent: false })
+  req.on('error', () => {})
+  req.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: [] }))
+  return () => void req.destroy()
+}
+
+describe('while an upstream is in trouble the gate answers, and afterwards both do', () => {
+  for (const kind of KINDS) {
+    it(`killed and started again (${kind})`, async (t) => {
+      const fake = await upstream(t, kind)
+      const { daemon, admin } = await gate(t, fake)
+      const { held } = holding(fake)
+      const pending = call(daemon, `${namespaceOf(kind)}x`, [], { token: admin })
+      await until('the call is under way', () => held.length === 1)
+      await fake.stop()
+      assert.equal((await pending).status, 502)
+      assert.equal(await statusOf(daemon, `${namespaceOf(kind)}x`, [], admin), 502)
+      assert.equal(await statusOf(daemon, 'Auth.WhoAmI', undefined, admin), 200)
+      fake.behaviour = obey
+      await fake.start()
+      await until('it works again', works(daemon, fake, admin))
+    })
+
+    it(`fed a thousand calls at once, of which it never sees more than four (${kind})`, async (t) => {
+      const fake = await upstream(t, kind)
+      const { daemon, admin } = await gate(t, fake, { concurrency: 4 })
+      let now = 0
+      let most = 0
+      fake.behaviour = (heard) => {
+        most = Math.max(most, ++now)
+        setTimeout(() => {
+          now--
+          heard.result('1')
+        }, 1)
+      }
+      const calls = Array.from({ length: 1000 }, (_, id) => ({
+        jsonrpc: '2.0',
+        id,
+        method: `${namespaceOf(kind)}x`,
+      }))
+      const batch = http(daemon, JSON.stringify(calls), { token: admin })
+      for (let n = 0; n < 5; n++) assert.equal(await statusOf(daemon, 'Auth.WhoAmI', undefined, admin), 200)
+      const answers = (await batch).json as unknown as Response[]
+      assert.deepEqual([most, answers.filter(({ result }) => result === 1).length], [4, 1000])
+    })
+  }
+
+  it('a call is passed on once, though a kept connection ends under it', async (t) => {
+    for (const kind of ['http', 'unix+http'] as const) {
+      const fake = await upstream(t, kind)
+      const { daemon, admin } = await gate(t, fake)
+      await ok(daemon, `${namespaceOf(kind)}echo`, [], admin)
+      fake.behaviour = () => fake.hangUp()
+      assert.equal(await statusOf(daemon, `${namespaceOf(kind)}x`, [], admin), 502)
+      assert.equal(fake.heard.filter(({ method }) => method.endsWith('.x')).length, 1)
+    }
+  })
+
+  it('a WebSocket that is never answered is given up, and another opened', async (t) => {
+    const fake = await upstream(t, 'ws')
+    const { createServer } = await import('node:net')
+    await fake.stop()
+    const mute = createServer((socket) => void socket.on('error', () => {}))
+    t.after(() => void mute.close())
+    const port = Number(new URL(fake.url).port)
+    await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve))
+    const { daemon, admin } = await gate(t, fake, { timeout: '300ms' })
+    let connections = 0
+    mute.on('connection', () => connections++)
+    assert.equal(await statusOf(daemon, 'ws.echo', [], admin), 504)
+    await until('another connection', async () => {
+      await statusOf(daemon, 'ws.echo', [], admin)
+      return connections > 1
+    })
+  })
+})
+
+describe('a circuit breaker', () => {
+  it('opens after failures in a row: the upstream is spared, and its callers the waiting', async (t) => {
+    const fake = await upstream(t, 'tcp')
+    const { daemon, admin } = await gate(t, fake, { timeout: '100ms' })
+    fake.behaviour = () => {}
+    for (let n = 0; n < 40; n++) assert.ok([502, 504].includes(await statusOf(daemon, 'tcp.x', [], admin)))
+    assert.ok(fake.heard.length < 20, `${fake.heard.length} calls`)
+    fake.behaviour = obey
+    await new Promise((resolve) => setTimeout(resolve, 16_000))
+    assert.equal(await statusOf(daemon, 'tcp.echo', [], admin), 200)
+  })
+
+  it('closes by itself, though its upstream is called all the time', async (t) => {
+    const fake = await upstream(t, 'http')
+    const { daemon, admin } = await gate(t, fake)
+    await fake.stop()
+    for (let n = 0; n < 10; n++) assert.equal(await statusOf(daemon, 'http.echo', [], admin), 502)
+    await fake.start()
+    await until('it works again', works(daemon, fake, admin), 20_000)
+  })
+
+  it('is not opened by what the upstream refuses, and not by callers who go away', async (t) => {
+    const fake = await upstream(t, 'http')
+    const { daemon, admin } = await gate(t, fake)
+    fake.behaviour = (heard) => heard.reply(`{"id":${heard.id},"error":{"code":1,"message":"no"}}`)
+    for (let n = 0; n < 10; n++) assert.equal((await call(daemon, 'http.x', [], { token: admin })).json.error?.code, 1)
+    const { held } = holding(fake)
+    for (let n = 0; n < 10; n++) {
+      const leave = walkAway(daemon, 'http.x', admin)
+      await until('it is under way', () => held.length === n + 1)
+      leave()
+      await held[n]?.gone
+    }
+    fake.behaviour = obey
+    assert.equal(await statusOf(daemon, 'http.echo', [], admin), 200)
+  })
+})
+
+describe('slots', () => {
+  for (const kind of KINDS) {
+    it(`are freed by a caller who goes away (${kind})`, async (t) => {
+      const fake = await upstream(t, kind)
+      const { daemon, admin } = await gate(t, fake, { concurrency: 1, timeout: '1h' })
+      const { held } = holding(fake)
+      const leave = walkAway(daemon, `${namespaceOf(kind)}x`, admin)
+      await until('it is under way', () => held.length === 1)
+      leave()
+      if (kind.endsWith('http')) await held[0]?.gone
+      fake.behaviour = obey
+      assert.equal(await statusOf(daemon, `${namespaceOf(kind)}echo`, [], admin), 200)
+    })
+  }
+
+  it('that are taken make others wait, and a bounded number of them', async (t) => {
+    const fake = await upstream(t, 'unix')
+    const { daemon, admin } = await gate(t, fake, { concurrency: 1, timeout: '1h' })
+    const { held, release } = holding(fake)
+    const asked = Array.from({ length: 60 }, () => call(daemon, 'unix.echo', [], { token: admin }))
+    const refused = await Promise.race([...asked, new Promise<never>(() => {})])
+    assert.deepEqual([refused.status, refused.json.error?.code, refused.headers['retry-after']], [429, -32029, '1'])
+    assert.equal(held.length, 1)
+    release()
+    const statuses = (await Promise.all(asked)).map(({ status }) => status)
+    assert.equal(statuses.filter((status) => status === 200).length, 33)
+    assert.equal(await statusOf(daemon, 'unix.echo', [], admin), 200)
+  })
+
+  it('a caller who waits for one and goes away waits no more', async (t) => {
+    const fake = await upstream(t, 'tcp')
+    const { daemon, admin } = await gate(t, fake, { concurrency: 1, timeout: '1h' })
+    const { held, release } = holding(fake)
+    walkAway(daemon, 'tcp.first', admin)
+    await until('it is under way', () => held.length === 1)
+    const client = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${admin}` } })
+    for (let id = 0; id < 32; id++) client.send({ jsonrpc: '2.0', id, method: 'tcp.gone' })
+    await until('no more may wait', async () => (await statusOf(daemon, 'tcp.x', [], await shortLived())) === 429)
+    client.ws.terminate()
+    await once(client.ws, 'close')
+    release()
+    await until('it works again', works(daemon, fake, admin))
+    assert.ok(!fake.heard.some(({ method }) => method === 'tcp.gone'))
+
+    async function shortLived(): Promise<string> {
+      return (await make(daemon, admin)).token
+    }
+  })
+})
