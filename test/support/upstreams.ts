@@ -92,12 +92,14 @@ export async function upstream(t: Scope, kind: Kind): Promise<Fake> {
   const sockets = new Set<Socket>()
   const take = (text: string, way: Way) => {
     const { id, method, params } = JSON.parse(text)
-    const result = (json: string) => way.reply(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${json}}`)
+    const result = (json: string) =>
+      way.reply(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${json}}`)
     const one = { id, method, params, text, result, ...way }
     heard.push(one)
     fake.behaviour(one)
   }
-  const open = kind === 'ws' || kind.endsWith('http') ? webServer(kind, take, voices) : lineServer(take, voices)
+  const open =
+    kind === 'ws' || kind.endsWith('http') ? webServer(kind, take, voices) : lineServer(take, voices)
   const path = join(temporaryDirectory(t), 'up.sock')
   let where: string | { port: number; host: string } =
     kind === 'http' || kind === 'ws' || kind === 'tcp' ? { port: 0, host: '127.0.0.1' } : path
@@ -165,7 +167,12 @@ function webServer(kind: Kind, take: (text: string, way: Way) => void, voices: V
         res.writeHead(200, { 'Content-Length': 100 })
         res.write('{"jsonrpc"', () => req.socket.destroy())
       }
-      const way = { headers: req.headers, gone, drop, reply: (message: string | Buffer) => void res.end(message) }
+      const way = {
+        headers: req.headers,
+        gone,
+        drop,
+        reply: (message: string | Buffer) => void res.end(message),
+      }
       take(Buffer.concat(chunks).toString('utf8'), way)
     })
     if (kind === 'ws')
@@ -174,7 +181,8 @@ function webServer(kind: Kind, take: (text: string, way: Way) => void, voices: V
         voices.add(reply)
         const gone = new Promise<void>((resolve) => ws.on('close', () => resolve()))
         void gone.then(() => voices.delete(reply))
-        const drop = () => void socket.write(Buffer.from([0x81, 0x7e, 0x10, 0x00, 0x7b]), () => socket.destroy())
+        const drop = () =>
+          void socket.write(Buffer.from([0x81, 0x7e, 0x10, 0x00, 0x7b]), () => socket.destroy())
         ws.on('error', () => {}).on('message', (data) => take(String(data), { headers, gone, reply, drop }))
       })
     return server

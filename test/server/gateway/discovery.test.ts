@@ -6,7 +6,9 @@ import { call, mint } from '../../support/talk.ts'
 import { type Behaviour, type Fake, table, upstream } from '../../support/upstreams.ts'
 
 const listOf = async (on: Daemon, by: string) =>
-  (await ok<{ methods: { name: string }[] }>(on, 'rpc.discover', undefined, by)).methods.map(({ name }) => name)
+  (await ok<{ methods: { name: string }[] }>(on, 'rpc.discover', undefined, by)).methods.map(
+    ({ name }) => name,
+  )
 
 const knownTo = (on: Daemon, by: string, name: string) => async () => (await listOf(on, by)).includes(name)
 
@@ -18,10 +20,15 @@ describe('an upstream is asked for its methods', () => {
     else reply(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"None"}}`)
   }
   const byList: Behaviour = (heard) =>
-    heard.method === 'system.listMethods' ? heard.result(JSON.stringify(names)) : byDocument({ ...heard, method: heard.method.replace('rpc.discover', 'none') })
+    heard.method === 'system.listMethods'
+      ? heard.result(JSON.stringify(names))
+      : byDocument({ ...heard, method: heard.method.replace('rpc.discover', 'none') })
   const service = { name: 'svc', namespace: 'svc.', methods: 'discover', allow_unlisted: false }
 
-  for (const [how, behaviour] of Object.entries({ 'rpc.discover': byDocument, 'system.listMethods': byList })) {
+  for (const [how, behaviour] of Object.entries({
+    'rpc.discover': byDocument,
+    'system.listMethods': byList,
+  })) {
     it(`by ${how}: what it names in its namespace, and can be named by a scope, is there`, async (t) => {
       const told = await upstream(t, 'ws')
       told.behaviour = behaviour
@@ -55,7 +62,10 @@ describe('an upstream is asked for its methods', () => {
     assert.equal(await statusOf(on, 'Auth.WhoAmI', undefined, token), 200)
   })
 
-  for (const [when, wait] of [['soon', 0], ['after a while', 6]] as const) {
+  for (const [when, wait] of [
+    ['soon', 0],
+    ['after a while', 6],
+  ] as const) {
     it(`that comes up ${when} is failing until then, and there from then on`, async (t) => {
       const told = await upstream(t, 'http')
       told.behaviour = byDocument

@@ -55,7 +55,9 @@ for (const fake of fakes) {
     })
 
     it('sees an id of ours, a number', async () => {
-      await http(daemon, `{"jsonrpc":"2.0","id":"theirs","method":"${namespaceOf(fake.kind)}echo"}`, { token })
+      await http(daemon, `{"jsonrpc":"2.0","id":"theirs","method":"${namespaceOf(fake.kind)}echo"}`, {
+        token,
+      })
       assert.equal(typeof fake.heard.at(-1)?.id, 'number')
       assert.ok(!fake.heard.at(-1)?.text.includes('theirs'))
     })

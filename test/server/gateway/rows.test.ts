@@ -10,14 +10,22 @@ const listed = { name: 'aria2', namespace: 'aria2.', allow_unlisted: false }
 const methods = ['aria2.addUri', 'aria2.tellStatus', 'aria2.sub.echo']
 const config = [
   table(fake, { ...listed, methods }),
-  table(fake, { name: 'stripped', namespace: 'node.', strip: true, allow_unlisted: false, methods: ['getinfo', 'a.b'] }),
+  table(fake, {
+    name: 'stripped',
+    namespace: 'node.',
+    strip: true,
+    allow_unlisted: false,
+    methods: ['getinfo', 'a.b'],
+  }),
   table(fake, { name: 'wide', namespace: 'wide.' }),
 ].join('')
 const daemon = await startDaemon({ after }, { config })
 const admin = await mint(daemon)
 
 const listOf = async (on: Daemon, by: string) =>
-  (await ok<{ methods: { name: string }[] }>(on, 'rpc.discover', undefined, by)).methods.map(({ name }) => name)
+  (await ok<{ methods: { name: string }[] }>(on, 'rpc.discover', undefined, by)).methods.map(
+    ({ name }) => name,
+  )
 
 describe("an upstream's methods are rows like any other", () => {
   it('a token may call what its scopes name and nothing else, and the upstream hears of nothing else', async () => {
@@ -62,10 +70,12 @@ describe("an upstream's methods are rows like any other", () => {
     const { token, tokenid } = await make(daemon, admin)
     const lines = new Promise<object[]>((resolve) => {
       fake.behaviour = (heard) => {
-        void ok<object[]>(daemon, 'audit.get', { limit: 1000, event: 'upstream.call' }, admin).then((found) => {
-          heard.result('1')
-          resolve(found)
-        })
+        void ok<object[]>(daemon, 'audit.get', { limit: 1000, event: 'upstream.call' }, admin).then(
+          (found) => {
+            heard.result('1')
+            resolve(found)
+          },
+        )
       }
     })
     await ok(daemon, 'node.getinfo', ['canary-params'], token)
@@ -79,13 +89,22 @@ describe("an upstream's methods are rows like any other", () => {
 
   it('rpc.discover lists them, by their names here', async () => {
     const names = await listOf(daemon, admin)
-    for (const name of [...methods, 'node.getinfo', 'node.a.b', 'Auth.WhoAmI']) assert.ok(names.includes(name), name)
+    for (const name of [...methods, 'node.getinfo', 'node.a.b', 'Auth.WhoAmI'])
+      assert.ok(names.includes(name), name)
     assert.ok(!names.some((name) => name.startsWith('wide.') || name === 'getinfo'))
   })
 
   it('one that is not listed is none, unless such are allowed', async () => {
     const before = fake.heard.length
-    for (const method of ['aria2.remove', 'aria2.', 'aria2', 'aria2.addUri.x', 'aria2.adduri', 'node.x', 'getinfo'])
+    for (const method of [
+      'aria2.remove',
+      'aria2.',
+      'aria2',
+      'aria2.addUri.x',
+      'aria2.adduri',
+      'node.x',
+      'getinfo',
+    ])
       assert.equal((await call(daemon, method, [], { token: admin })).json.error?.code, -32601, method)
     assert.equal(fake.heard.length, before)
     assert.equal(await statusOf(daemon, 'wide.anything.at.all', [], admin), 200)
@@ -93,7 +112,16 @@ describe("an upstream's methods are rows like any other", () => {
 
   it('a name that no scope can name reaches no upstream', async () => {
     const before = fake.heard.length
-    const names = ['wide.*', 'wide.a.*', 'wide.a..b', 'wide.', 'wide.a b', 'wide.a\n', 'wide.é', `wide.${'x'.repeat(200)}`]
+    const names = [
+      'wide.*',
+      'wide.a.*',
+      'wide.a..b',
+      'wide.',
+      'wide.a b',
+      'wide.a\n',
+      'wide.é',
+      `wide.${'x'.repeat(200)}`,
+    ]
     for (const method of names)
       assert.equal((await call(daemon, method, [], { token: admin })).json.error?.code, -32601, method)
     assert.equal(fake.heard.length, before)
@@ -108,7 +136,14 @@ describe("an upstream's methods are rows like any other", () => {
 
   it('a number that would be altered is refused, wherever it is', async () => {
     const before = fake.heard.length
-    const unsafe = ['9007199254740992', '-9007199254740993', '1e400', '-1e400', '1e16', '12345678901234567890']
+    const unsafe = [
+      '9007199254740992',
+      '-9007199254740993',
+      '1e400',
+      '-1e400',
+      '1e16',
+      '12345678901234567890',
+    ]
     const ask = (params: string) =>
       http(daemon, `{"jsonrpc":"2.0","id":1,"method":"wide.echo","params":${params}}`, { token: admin })
     for (const number of unsafe) {
@@ -138,4 +173,3 @@ describe("an upstream's methods are rows like any other", () => {
     assert.deepEqual(told?.result, { a: 1 })
   })
 })
-
