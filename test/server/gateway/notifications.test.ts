@@ -115,8 +115,7 @@ describe("an upstream's notifications", () => {
     await until('it has arrived', () => client.inbox.length === 1)
     await ok(daemon, 'Auth.RevokeApiToken', undefined, token)
     await tell(note)
-    await client.call('Auth.WhoAmI', { Token: admin })
-    assert.equal(client.inbox.length, 1)
+    assert.equal((await heardBy(client)).length, 1)
   })
 
   it('a client that does not read them is let go of, and the others hear them', async (t) => {
