@@ -31,7 +31,8 @@ describe('pitfall 12: every call of a batch is authorized by itself', () => {
   })
 
   it('on a WebSocket and where a line is a message as well', async (t) => {
-    const withToken = (text: string) => JSON.parse(text.replace(/"params":\[\d\]/, `"params":{"Token":"${token}"}`))
+    const withToken = (text: string) =>
+      JSON.parse(text.replace(/"params":\[\d\]/, `"params":{"Token":"${token}"}`))
     const batch = [bad, good].map(withToken)
     const ws = await webSocket(t, daemon)
     const lines = conversation(t, daemon)
@@ -81,6 +82,8 @@ describe('pitfall 12: every call of a batch is authorized by itself', () => {
   }
 
   it('blanks of JSON before it change nothing', async () => {
-    assert.deepEqual(await heard(() => http(daemon, ` \t\r\n[${good},${bad}]`, { token })), ['http.good.echo'])
+    assert.deepEqual(await heard(() => http(daemon, ` \t\r\n[${good},${bad}]`, { token })), [
+      'http.good.echo',
+    ])
   })
 })

@@ -11,7 +11,11 @@ const daemon = await startDaemon({ after }, { config })
 const admin = await mint(daemon)
 
 /** What was heard of a call whose members are spelt so; undefined: nothing. */
-async function sent(fake: (typeof fakes)[number], members: string, token: string): Promise<Heard | undefined> {
+async function sent(
+  fake: (typeof fakes)[number],
+  members: string,
+  token: string,
+): Promise<Heard | undefined> {
   const before = fake.heard.length
   await http(daemon, `{"jsonrpc":"2.0","id":1,${members}}`, { token })
   assert.ok(fake.heard.length <= before + 1)
@@ -43,7 +47,11 @@ describe('pitfall 13: what was authorized is what the upstream gets', () => {
     })
 
     it(`parameters that are there twice arrive once, with the last value (${fake.kind})`, async () => {
-      const heard = await sent(fake, `"method":"${safe}","params":{"a":1},"params":{"b":1,"b":2,"\\u0062":3}`, admin)
+      const heard = await sent(
+        fake,
+        `"method":"${safe}","params":{"a":1},"params":{"b":1,"b":2,"\\u0062":3}`,
+        admin,
+      )
       assert.match(heard?.text ?? '', /"params":\{"b":3\}\}$/)
     })
 
@@ -62,11 +70,15 @@ describe('pitfall 13: what was authorized is what the upstream gets', () => {
 
   it('of a token that is there twice the last one counts, for identity and for nobody else', async () => {
     const { token } = await make(daemon, admin, { scopes: ['tcp.safe'] })
-    const params = (first: string, last: string) => `"method":"tcp.danger","params":{"Token":"${first}","T\\u006fken":"${last}"}`
+    const params = (first: string, last: string) =>
+      `"method":"tcp.danger","params":{"Token":"${first}","T\\u006fken":"${last}"}`
     const line = (members: string) => `{"jsonrpc":"2.0","id":1,${members}}\n`
     const before = fakes.map(({ heard }) => heard.length)
     assert.match(await raw(daemon, line(params(admin, token))), /-32003/)
-    assert.deepEqual(fakes.map(({ heard }) => heard.length), before)
+    assert.deepEqual(
+      fakes.map(({ heard }) => heard.length),
+      before,
+    )
     assert.match(await raw(daemon, line(params(token, admin))), /"result":/)
     assert.ok(!JSON.stringify(fakes.map(({ heard }) => heard.map(({ text }) => text))).includes(token))
   })

@@ -11,7 +11,8 @@ const daemon = await startDaemon({ after }, { config: `[limits]\nbody = "16KiB"\
 const admin = await mint(daemon)
 const { token } = await make(daemon, admin, { scopes: ['http.good'] })
 
-const callOf = (method: string, params = '[]') => `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}`
+const callOf = (method: string, params = '[]') =>
+  `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}`
 const good = callOf('http.good')
 const bad = callOf('http.bad')
 const head = (lines: string[], by = token) =>
@@ -34,7 +35,7 @@ describe('pitfall 14: what is authorized and what is passed on is one and the sa
     'a length in hexadecimal': head(['Content-Length: 0x40']) + bad,
     'chunks twice': head(['Transfer-Encoding: chunked, chunked']) + chunked(good),
     'chunks of an unknown kind': head(['Transfer-Encoding: xchunked']) + chunked(good),
-    'chunks of an unheard-of size': head(['Transfer-Encoding: chunked']) + `fffffffffffffffff\r\n${good}\r\n0\r\n\r\n`,
+    'chunks of an unheard-of size': `${head(['Transfer-Encoding: chunked'])}fffffffffffffffff\r\n${good}\r\n0\r\n\r\n`,
     'a body that ends too early': head([`Content-Length: ${good.length + 10}`]) + good,
     'half a body': head([`Content-Length: ${good.length}`]) + good.slice(0, 30),
     'chunks that end too early': `${head(['Transfer-Encoding: chunked'])}${good.length.toString(16)}\r\n${good}\r\n`,
@@ -66,7 +67,10 @@ describe('pitfall 14: what is authorized and what is passed on is one and the sa
     for (const body of [long, padded]) {
       const calls = await heard(async () => {
         assert.equal((await http(daemon, body, { token })).status, 413)
-        const told = await raw(daemon, head(['Transfer-Encoding: chunked']) + chunked(body.slice(0, 9000), body.slice(9000)))
+        const told = await raw(
+          daemon,
+          head(['Transfer-Encoding: chunked']) + chunked(body.slice(0, 9000), body.slice(9000)),
+        )
         assert.match(told, /^HTTP\/1\.1 413 /)
       })
       assert.deepEqual(calls, [])
@@ -74,7 +78,8 @@ describe('pitfall 14: what is authorized and what is passed on is one and the sa
   })
 
   it('a call in many pieces is judged as a whole', async () => {
-    const pieces = (text: string) => head(['Transfer-Encoding: chunked', 'Connection: close']) + chunked(...text)
+    const pieces = (text: string) =>
+      head(['Transfer-Encoding: chunked', 'Connection: close']) + chunked(...text)
     assert.deepEqual(await heard(() => raw(daemon, pieces(bad))), [])
     assert.deepEqual(await heard(() => raw(daemon, pieces(good))), ['http.good'])
   })

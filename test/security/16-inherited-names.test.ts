@@ -12,7 +12,16 @@ const config =
 const daemon = await startDaemon({ after }, { config })
 const admin = await mint(daemon)
 
-const NAMES = ['__proto__', 'constructor', 'toString', 'valueOf', 'hasOwnProperty', 'prototype', '__defineGetter__', 'then']
+const NAMES = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'valueOf',
+  'hasOwnProperty',
+  'prototype',
+  '__defineGetter__',
+  'then',
+]
 
 describe('pitfall 16: inherited names are names like any other', () => {
   for (const name of NAMES) {

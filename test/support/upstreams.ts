@@ -206,7 +206,7 @@ function lineServer(take: (text: string, way: Way) => void, voices: Voices): () 
       socket.setEncoding('utf8').on('data', (chunk: string) => {
         const texts = (rest + chunk).split('\n')
         rest = texts.pop() ?? ''
-        for (const text of texts) take(text, { headers: {}, gone, reply, drop })
+        for (const text of texts) take(text.trimEnd(), { headers: {}, gone, reply, drop })
       })
     })
 }
