@@ -1,10 +1,10 @@
-import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http'
-import { createServer, type Server, type Socket } from 'node:net'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Server, Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { WebSocketServer } from 'ws'
 import { LARGEST_ANSWER } from '../../src/server/gateway/link.ts'
 import { type Scope, temporaryDirectory } from './daemon.ts'
+import { lineServer, type Way, webServer } from './upstream-servers.ts'
 
 const RELAY = fileURLToPath(new URL('relay.mjs', import.meta.url))
 
@@ -83,8 +83,6 @@ export const obey: Behaviour = (heard) => {
   }
 }
 
-type Way = Pick<Heard, 'reply' | 'drop' | 'gone' | 'headers'>
-
 /** A fake that listens; gone when the test ends. */
 export async function upstream(t: Scope, kind: Kind): Promise<Fake> {
   const heard: Heard[] = []
@@ -153,62 +151,6 @@ function urlOf(kind: Kind, path: string, port: number): string {
     case 'exec':
       return `exec:${process.execPath} ${RELAY} ${path}`
   }
-}
-
-type Voices = Set<(message: string) => void>
-
-function webServer(kind: Kind, take: (text: string, way: Way) => void, voices: Voices): () => Server {
-  return () => {
-    const server = createHttpServer(async (req, res) => {
-      const chunks: Buffer[] = []
-      const gone = new Promise<void>((resolve) => res.on('close', () => resolve()))
-      for await (const chunk of req) chunks.push(chunk as Buffer)
-      const drop = () => {
-        res.writeHead(200, { 'Content-Length': 100 })
-        res.write('{"jsonrpc"', () => req.socket.destroy())
-      }
-      const way = {
-        headers: req.headers,
-        gone,
-        drop,
-        reply: (message: string | Buffer) => void res.end(message),
-      }
-      take(Buffer.concat(chunks).toString('utf8'), way)
-    })
-    if (kind === 'ws')
-      new WebSocketServer({ server }).on('connection', (ws, { headers, socket }) => {
-        const reply = (message: string | Buffer) => ws.send(message, { binary: false })
-        voices.add(reply)
-        const gone = new Promise<void>((resolve) => ws.on('close', () => resolve()))
-        void gone.then(() => voices.delete(reply))
-        const drop = () =>
-          void socket.write(Buffer.from([0x81, 0x7e, 0x10, 0x00, 0x7b]), () => socket.destroy())
-        ws.on('error', () => {}).on('message', (data) => take(String(data), { headers, gone, reply, drop }))
-      })
-    return server
-  }
-}
-
-function lineServer(take: (text: string, way: Way) => void, voices: Voices): () => Server {
-  return () =>
-    createServer((socket) => {
-      const reply = (message: string | Buffer) => {
-        socket.cork()
-        socket.write(message)
-        socket.write('\n')
-        socket.uncork()
-      }
-      voices.add(reply)
-      const gone = new Promise<void>((resolve) => socket.on('close', () => resolve()))
-      void gone.then(() => voices.delete(reply))
-      const drop = () => void socket.write('{"jsonrpc"', () => socket.destroySoon())
-      let rest = ''
-      socket.setEncoding('utf8').on('data', (chunk: string) => {
-        const texts = (rest + chunk).split('\n')
-        rest = texts.pop() ?? ''
-        for (const text of texts) take(text, { headers: {}, gone, reply, drop })
-      })
-    })
 }
 
 /** A namespace for each kind: a plus is none of a scope's letters. */
