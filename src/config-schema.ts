@@ -1,5 +1,6 @@
 import { AddressRanges } from './auth/ranges.ts'
 import { isScope, MOST_SCOPES } from './auth/scopes.ts'
+import { isMethodName } from './server/gateway/catalogue.ts'
 import type { UpstreamCredential } from './server/gateway/credential.ts'
 import { parseUpstream } from './server/gateway/place.ts'
 import { parsePlace } from './server/place.ts'
@@ -123,9 +124,7 @@ const namespace = settings.kind<string>(
 const methodList = settings.kind<'discover' | readonly string[]>(
   '"discover", or a list of methods',
   (value) =>
-    value === 'discover' || (Array.isArray(value) && value.every((name) => isScope(name)))
-      ? value
-      : undefined,
+    value === 'discover' || (Array.isArray(value) && value.every(isMethodName)) ? value : undefined,
 )
 
 const KINDS = ['header', 'basic', 'param', 'cookie-file', 'jwt-hs256']
@@ -134,11 +133,16 @@ const upstreamCredential = settings.kind<UpstreamCredential | undefined>(
   `a table: kind (${KINDS.join(', ')}), file, and for a header its name`,
   (value) => {
     const { kind, file, name, ...rest } = (value ?? {}) as Record<string, unknown>
-    const isText = typeof file === 'string' && (name === undefined || typeof name === 'string')
+    const isText = typeof file === 'string' && (name === undefined || isHeaderName(name))
     const isKnown = KINDS.includes(kind as string) && Object.keys(rest).length === 0
     return isText && isKnown ? (value as UpstreamCredential) : undefined
   },
 )
+
+/** RFC 9110 section 5.6.2. */
+function isHeaderName(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)
+}
 
 /** The keys of an `[[upstream]]`. */
 export const UPSTREAM_KEYS = {

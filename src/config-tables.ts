@@ -12,6 +12,7 @@ import {
 } from './config-schema.ts'
 import { Complaint } from './protocol/complaint.ts'
 import type { UpstreamRule } from './server/gateway/gateway.ts'
+import { parseUpstream } from './server/gateway/place.ts'
 import { isOfThisHost, parsePlace } from './server/place.ts'
 import * as settings from './settings.ts'
 
@@ -112,6 +113,20 @@ function refuseUnclearRoute(route: RouteValues, where: string): RouteValues {
 function settleUpstream({ name, url, ...values }: UpstreamValues, where: string): UpstreamRule {
   if (name === undefined || url === '' || values.namespace === '')
     throw new Complaint(`${where}: an upstream has a name, a namespace and a url`)
+  const { credential, methods, namespace, strip } = values
+  const isWeb = ['http', 'ws'].includes(parseUpstream(url)?.kind ?? '')
+  if (credential !== undefined && credential.kind !== 'param' && !isWeb)
+    throw new Complaint(
+      `${where}: there are no headers on ${url}, so no ${credential.kind}`,
+      'use kind = "param"',
+    )
+  const foreign =
+    methods === 'discover' || strip ? undefined : methods.find((one) => !one.startsWith(namespace))
+  if (foreign !== undefined)
+    throw new Complaint(
+      `${where}: ${foreign} is not in the namespace ${namespace}`,
+      'name it there, or set strip = true',
+    )
   return { ...values, name, url }
 }
 

@@ -86,6 +86,11 @@ export class Failure extends Error {
     return this.http === undefined ? FAILURES[this.name].status : HTTP_REFUSALS[this.http]
   }
 
+  /** The same as JSON text. */
+  toErrorText(): string {
+    return JSON.stringify(this.toErrorObject())
+  }
+
   /** The JSON-RPC error object (section 5.1): fixed code and message, the reason as `data`. */
   toErrorObject(): ErrorObject {
     const { code, message } = FAILURES[this.name]

@@ -127,7 +127,7 @@ export function encodeError(id: Id, error: ErrorObject): string {
 }
 
 export function encodeFailure(failure: Failure, id: Id = null): string {
-  return encodeError(id, failure.toErrorObject())
+  return `{"jsonrpc":"2.0","error":${failure.toErrorText()},"id":${encodeId(id)}}`
 }
 
 // JSON.stringify prints -0 as 0; an id is echoed as it came.

@@ -1,4 +1,4 @@
-import { type ErrorObject, Failure, statusOfCode } from './failures.ts'
+import { Failure, statusOfCode } from './failures.ts'
 
 /** A result that is JSON text already, and is passed on as it is. */
 export class Verbatim {
@@ -9,33 +9,30 @@ export class Verbatim {
   }
 }
 
-/** What an upstream refuses with: its own code, message and data reach the caller. */
+/** What an upstream refuses with: its own words reach the caller. */
 export class UpstreamError extends Failure {
-  readonly #error: ErrorObject & { data?: unknown }
+  readonly #code: number
+  readonly #text: string
 
-  private constructor(error: ErrorObject) {
+  private constructor(code: number, text: string) {
     super('upstream')
-    this.#error = error
+    this.#code = code
+    this.#text = text
   }
 
-  /** Throws where it is no error object (JSON-RPC 2.0 section 5.1). */
-  static from(error: unknown): UpstreamError {
-    const { code, message, data } = error as Record<string, unknown>
-    if (!Number.isInteger(code)) throw new Error('the error has no code')
-    const told = typeof message === 'string' ? message : ''
-    return new UpstreamError({
-      code: code as number,
-      message: told,
-      ...(data !== undefined && { data: data as string }),
-    })
+  /** `text`: the error's own, which is passed on as it is. Throws where it is no error object (JSON-RPC 2.0 section 5.1). */
+  static from(error: unknown, text: string): UpstreamError {
+    const { code, message } = error as Record<string, unknown>
+    if (!Number.isInteger(code) || typeof message !== 'string')
+      throw new Error('the error is no error object')
+    return new UpstreamError(code as number, text)
   }
 
   override get status(): number {
-    const { code } = this.#error
-    return code <= -32000 ? statusOfCode(code) : 400
+    return this.#code <= -32000 ? statusOfCode(this.#code) : 400
   }
 
-  override toErrorObject(): ErrorObject {
-    return this.#error
+  override toErrorText(): string {
+    return this.#text
   }
 }

@@ -78,6 +78,10 @@ export class Reception {
     // A proxy on this host must not use up what everybody on this host may have.
     const counted = proxies?.includes(peer.address) !== true
     if (counted) this.#count(peer, 1)
+    // Whoever has said all it wants to still gets its answers from us; a service behind the gate is not kept busy for it.
+    socket.once('end', () => {
+      if (!connection.conversing) for (const listener of connection.onClosed) listener()
+    })
     socket.once('close', () => {
       connection.closed = true
       for (const listener of connection.onClosed) listener()

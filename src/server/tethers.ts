@@ -68,7 +68,8 @@ export class Tethers implements Feed {
     const tether: Tether = { live, user, look: null, address, connection, onEnd }
     this.#tethers.add(tether)
     this.#lookAgain(tether, live.record)
-    setImmediate(() => this.#examine(tether)) // the call that led to this may have been its last use
+    // The call that led to this may have been its last use; that call itself goes on.
+    if (connection !== undefined) setImmediate(() => this.#examine(tether))
     return () => this.#tethers.delete(tether)
   }
 
@@ -113,8 +114,9 @@ export class Tethers implements Feed {
       const { record } = verified.live
       if (isNarrower(verified, tether)) return 'its rights were narrowed'
       return after(admission.obstacle(record, tether.address), (found) => {
-        if (found === undefined) this.#lookAgain(tether, record)
-        return found && `token ${OBSTACLES[found]}`
+        const isOwnUse = found === 'max_uses' && tether.connection === undefined
+        if (found === undefined || isOwnUse) this.#lookAgain(tether, record)
+        return found && !isOwnUse ? `token ${OBSTACLES[found]}` : undefined
       })
     })
   }

@@ -5,7 +5,8 @@ import { allows } from '../../auth/scopes.ts'
 const MOST_UNSENT = 256
 
 interface Listener {
-  readonly caller: TokenCaller
+  /** Those who have called over it, by the hashes of their tokens. */
+  readonly callers: Map<string, TokenCaller>
   unsent: number
 }
 
@@ -16,17 +17,26 @@ export class Audience {
   /** `tie`: how to hear of the end of the caller's token. */
   add(caller: TokenCaller, tie: (onEnd: () => void) => void): void {
     const { outlet } = caller
-    if (outlet === undefined || this.#listeners.has(outlet)) return
-    this.#listeners.set(outlet, { caller, unsent: 0 })
-    const remove = () => this.#listeners.delete(outlet)
-    outlet.onClose(remove)
-    tie(remove)
+    const { hash } = caller.live
+    if (outlet === undefined) return
+    const { callers } = this.#listeners.get(outlet) ?? this.#open(outlet)
+    if (callers.has(hash)) return
+    callers.set(hash, caller)
+    tie(() => callers.delete(hash))
+  }
+
+  #open(outlet: Outlet): Listener {
+    const listener = { callers: new Map<string, TokenCaller>(), unsent: 0 }
+    this.#listeners.set(outlet, listener)
+    outlet.onClose(() => this.#listeners.delete(outlet))
+    return listener
   }
 
   /** `method`: the name by which it is told. */
   tell(method: string, text: string): void {
     for (const [outlet, listener] of this.#listeners) {
-      if (!allows(listener.caller.token.scopes, method)) continue
+      const mayHear = [...listener.callers.values()].some(({ token }) => allows(token.scopes, method))
+      if (!mayHear) continue
       if (listener.unsent >= MOST_UNSENT) {
         this.#listeners.delete(outlet)
         outlet.end('too slow')

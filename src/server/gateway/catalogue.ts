@@ -10,7 +10,8 @@ type Ask = (method: string, bare: boolean) => Promise<Verbatim>
 export async function discover(ask: Ask): Promise<string[]> {
   const document = await ask('rpc.discover', false).catch(() => undefined)
   if (document !== undefined) {
-    const { methods } = JSON.parse(document.text) as { methods?: { name?: unknown }[] }
+    const found = JSON.parse(document.text) as { methods?: { name?: unknown }[] } | null
+    const methods = found?.methods
     if (Array.isArray(methods)) return namesIn(methods.map((method) => method?.name))
   }
   // Some ask for their secret here as well, some refuse to see it.
@@ -18,8 +19,13 @@ export async function discover(ask: Ask): Promise<string[]> {
   return namesIn(JSON.parse(list.text))
 }
 
-/** What can be named by a scope: the rest could be allowed to nobody. */
+/** What a scope can name, and is no pattern itself. */
+export function isMethodName(name: unknown): name is string {
+  return isScope(name) && !name.endsWith('*')
+}
+
+/** The rest could be allowed to nobody. */
 function namesIn(list: unknown): string[] {
   if (!Array.isArray(list)) throw new Error('the list of methods is none')
-  return list.filter((name) => isScope(name) && !name.endsWith('*')).slice(0, MOST)
+  return list.filter(isMethodName).slice(0, MOST)
 }

@@ -11,12 +11,13 @@ export class Circuit {
   #restsUntil = 0
   #trying = false
 
-  /** Throws `upstream` while it is open. */
-  enter(): void {
-    if (this.#failures < FAILURES) return
+  /** Whether this call is the one that tries. Throws `upstream` for the others while it is open. */
+  enter(): boolean {
+    if (this.#failures < FAILURES) return false
     if (performance.now() < this.#restsUntil || this.#trying)
       throw new Failure('upstream', 'The service behind this method is down: try again in some seconds.')
     this.#trying = true
+    return true
   }
 
   get isOpen(): boolean {
@@ -28,15 +29,15 @@ export class Circuit {
     this.#trying = false
   }
 
-  failed(): void {
+  failed(trial: boolean): void {
     this.#failures++
-    this.#trying = false
+    if (trial) this.#trying = false
     const beyond = Math.max(0, this.#failures - FAILURES)
     this.#restsUntil = performance.now() + Math.min(LONGEST_MS, SHORTEST_MS * 2 ** Math.min(beyond, 10))
   }
 
   /** A call that was given up by its caller says nothing about the upstream. */
-  abandoned(): void {
-    this.#trying = false
+  abandoned(trial: boolean): void {
+    if (trial) this.#trying = false
   }
 }

@@ -37,9 +37,10 @@ export class Credential {
   /** aria2 wants `token:…` in front of the others. Throws `invalid_params` for parameters by name, which have no front. */
   params(params: Params | undefined): Params | undefined {
     if (this.#credential?.kind !== 'param') return params
-    if (params !== undefined && !Array.isArray(params))
+    const isEmpty = params === undefined || Object.keys(params).length === 0
+    if (!isEmpty && !Array.isArray(params))
       throw new Failure('invalid_params', 'The service behind this method takes parameters by position.')
-    return [this.#secret(), ...((params as readonly unknown[] | undefined) ?? [])]
+    return [this.#secret(), ...(isEmpty ? [] : (params as readonly unknown[]))]
   }
 
   #secret(): string {
@@ -47,13 +48,16 @@ export class Credential {
     const { mtimeMs, size, ino } = statSync(file)
     const stamp = `${mtimeMs} ${size} ${ino}`
     if (this.#read?.stamp !== stamp) this.#read = { stamp, text: readFileSync(file, 'utf8').trim() }
+    if (this.#read.text === '') throw new Error(`${file} is empty`)
     return this.#read.text
   }
 }
 
 /** As go-ethereum's engine API wants it: signed by a secret in hexadecimal, and a few seconds old at most. */
 function freshJwt(secret: string): string {
-  const key = Buffer.from(secret.replace(/^0x/, ''), 'hex')
+  const [, digits = ''] = /^(?:0x)?((?:[0-9a-f]{2}){16,})$/i.exec(secret) ?? []
+  if (digits === '') throw new Error('the secret for the JWT is not hexadecimal, or shorter than 16 bytes')
+  const key = Buffer.from(digits, 'hex')
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const content = `${part({ typ: 'JWT', alg: 'HS256' })}.${part({ iat: Math.floor(Date.now() / 1000) })}`
   return `${content}.${createHmac('sha256', key).update(content).digest('base64url')}`

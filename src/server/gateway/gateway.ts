@@ -2,13 +2,13 @@ import type { Logger } from 'pino'
 import { actorOf } from '../../auth/actor.ts'
 import type { TokenCaller } from '../../auth/caller.ts'
 import type { Ledger } from '../../auth/ledger.ts'
-import { isScope } from '../../auth/scopes.ts'
 import type { DaemonFacts, Method } from '../../methods/method.ts'
 import type { Params } from '../../protocol/jsonrpc.ts'
 import { shape } from '../../protocol/schema.ts'
 import type { Verbatim } from '../../protocol/verbatim.ts'
 import { Audience } from './audience.ts'
-import { discover } from './catalogue.ts'
+import { discover, isMethodName } from './catalogue.ts'
+import { memberText } from './json-text.ts'
 import { broken, type OnMessage } from './link.ts'
 import { ABANDONED, Upstream, type UpstreamOptions } from './upstream.ts'
 
@@ -68,7 +68,7 @@ export class Gateway {
   find(name: string): Method | undefined {
     const row = this.#rows.get(name)
     const { namespace, allow_unlisted } = this.#rule
-    if (row !== undefined || !name.startsWith(namespace) || !isScope(name)) return row
+    if (row !== undefined || !name.startsWith(namespace) || !isMethodName(name)) return row
     if (allow_unlisted) return this.#rowOf(name)
     return this.#known ? undefined : this.#unknownYet(name)
   }
@@ -90,14 +90,15 @@ export class Gateway {
     const told = names
       .map((name) => (strip ? namespace + name : name))
       .filter((name) => name.startsWith(namespace))
-    this.#rows = new Map(told.map((name) => [name, this.#rowOf(name)]))
+    this.#rows = new Map(told.map((name) => [name, this.#rowOf(name, name)]))
     this.#known = true
   }
 
-  #rowOf(name: string): Method {
+  /** What is not listed is counted together: its names are the callers' to make up. */
+  #rowOf(name: string, label = `${this.#rule.namespace}*`): Method {
     return {
       name,
-      label: this.#rows.has(name) || this.#rule.methods !== 'discover' ? name : `${this.#rule.namespace}*`,
+      label,
       summary: `Of ${this.name}.`,
       access: 'user',
       effect: 'write',
@@ -135,8 +136,7 @@ export class Gateway {
   readonly #onMessage: OnMessage = (text, message) => {
     const { namespace, strip } = this.#rule
     const method = String(message.method)
-    if (strip)
-      this.#audience.tell(namespace + method, JSON.stringify({ ...message, method: namespace + method }))
+    if (strip) this.#audience.tell(namespace + method, renamed(text, namespace + method))
     else if (method.startsWith(namespace)) this.#audience.tell(method, text)
   }
 
@@ -144,6 +144,13 @@ export class Gateway {
     clearTimeout(this.#timer)
     this.#upstream.close()
   }
+}
+
+/** Its parameters as they came: numbers of any size among them. */
+function renamed(text: string, method: string): string {
+  const params = memberText(text, 'params')
+  const rest = params === undefined ? '' : `,"params":${params}`
+  return `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${rest}}`
 }
 
 const ANYTHING = { ...shape<unknown>({}), read: (value: unknown) => value }

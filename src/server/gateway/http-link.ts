@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { Agent, request as requestHttp } from 'node:http'
 import { request as requestHttps, Agent as SecureAgent } from 'node:https'
 import type { Link } from './link.ts'
@@ -10,6 +11,9 @@ export interface HttpPlace {
   readonly socketPath?: string
 }
 
+/** Kept connections are given up before most servers do it, in milliseconds: a call on one that ends would be lost. */
+const IDLE_MS = 4_000
+
 /** One POST a call, over connections that are kept. */
 export class HttpLink implements Link {
   readonly #place: HttpPlace
@@ -20,20 +24,12 @@ export class HttpLink implements Link {
   constructor(place: HttpPlace, headers: () => Promise<Record<string, string>>, connections: number) {
     this.#place = place
     this.#headers = headers
-    const options = { keepAlive: true, maxSockets: connections }
+    const options = { keepAlive: true, maxSockets: connections, timeout: IDLE_MS }
     this.#agent = place.url.protocol === 'https:' ? new SecureAgent(options) : new Agent(options)
   }
 
   async request(text: string, _id: number, signal: AbortSignal): Promise<string> {
-    try {
-      return await this.#post(text, signal)
-    } catch (error) {
-      // A kept connection that the other side has just ended: nothing was taken from it.
-      if ((error as { reused?: boolean }).reused === true && !signal.aborted) {
-        return this.#post(text, signal).catch((again: unknown) => Promise.reject(broken(again)))
-      }
-      throw broken(error)
-    }
+    return this.#post(text, signal).catch((error: unknown) => Promise.reject(broken(error)))
   }
 
   async notify(text: string, signal: AbortSignal): Promise<void> {
@@ -52,10 +48,8 @@ export class HttpLink implements Link {
     return new Promise((resolve, reject) => {
       const where = socketPath === undefined ? {} : { socketPath }
       const req = request(url, { method: 'POST', agent: this.#agent, headers, signal, ...where })
-      req.on('error', (error: NodeJS.ErrnoException) => {
-        const reused = req.reusedSocket && error.code === 'ECONNRESET'
-        reject(Object.assign(error, { reused }))
-      })
+      // Not tried again: over a kept connection that has just ended, it may have been taken.
+      req.on('error', reject)
       req.on('response', (res) => {
         const chunks: Buffer[] = []
         let size = 0
@@ -67,7 +61,11 @@ export class HttpLink implements Link {
         })
         res.on('error', reject)
         res.on('aborted', () => reject(new Error('the answer was cut off')))
-        res.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+        res.on('end', () => {
+          const bytes = Buffer.concat(chunks)
+          if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
+          else reject(new Error('the answer is no UTF-8'))
+        })
       })
       req.end(text)
     })

@@ -1,8 +1,11 @@
+import { isUtf8 } from 'node:buffer'
 import { spawn } from 'node:child_process'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Correlation } from './correlation.ts'
 import { broken, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+
+const NEWLINE = 0x0a
 
 /** What newline-delimited JSON comes and goes over: a socket, or the pipes of a program. */
 export interface Pipe {
@@ -28,12 +31,12 @@ export class LineLink implements Link {
 
   async request(text: string, id: number, signal: AbortSignal): Promise<string> {
     const pipe = await this.#connected(signal)
-    return this.#correlation.wait(id, signal, () => pipe.output.write(`${text}\r\n`))
+    return this.#correlation.wait(id, signal, () => pipe.output.write(`${text}\n`))
   }
 
   async notify(text: string, signal: AbortSignal): Promise<void> {
     const pipe = await this.#connected(signal)
-    pipe.output.write(`${text}\r\n`)
+    pipe.output.write(`${text}\n`)
   }
 
   async #connected(signal: AbortSignal): Promise<Pipe> {
@@ -84,22 +87,29 @@ export class LineLink implements Link {
 
 /** Blank lines are nothing. */
 function readLines(input: Readable, take: (line: string) => void, refuse: (error: Error) => void): void {
-  let pieces: string[] = []
+  let pieces: Buffer[] = []
   let size = 0
-  input.setEncoding('utf8').on('data', (chunk: string) => {
-    const parts = chunk.split('\n')
-    for (const [at, part] of parts.entries()) {
-      pieces.push(part)
-      size += part.length
+  input.on('data', (chunk: Buffer) => {
+    for (let from = 0; from < chunk.length; ) {
+      const end = chunk.indexOf(NEWLINE, from)
+      const piece = chunk.subarray(from, end < 0 ? chunk.length : end)
+      pieces.push(piece)
+      size += piece.length
       if (size > LARGEST_ANSWER) {
-        refuse(new Error(`a line is longer than ${LARGEST_ANSWER} characters`))
+        refuse(new Error(`a line is longer than ${LARGEST_ANSWER} bytes`))
         return
       }
-      if (at === parts.length - 1) return
-      const line = pieces.join('').trim()
+      if (end < 0) return
+      const line = Buffer.concat(pieces)
       pieces = []
       size = 0
-      if (line !== '') take(line)
+      from = end + 1
+      if (!isUtf8(line)) {
+        refuse(new Error('a line is no UTF-8'))
+        return
+      }
+      const text = line.toString('utf8').trim()
+      if (text !== '') take(text)
     }
   })
 }
@@ -136,8 +146,11 @@ export function programPipe([program = '', ...args]: readonly string[]): OpenPip
       input: child.stdout,
       output: child.stdin,
       destroy: () => child.kill('SIGKILL'),
+      // Not its output's end: a child of its own may hold that for good.
       onEnd: (listener) =>
-        child.once('close', (code, signal) => listener(new Error(`${program} ended: ${signal ?? code}`))),
+        child.once('exit', (code, signal) => {
+          setImmediate(() => listener(new Error(`${program} ended: ${signal ?? code}`)))
+        }),
     }
   }
 }

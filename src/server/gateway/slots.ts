@@ -16,6 +16,7 @@ export class Slots {
 
   /** Throws `limited` where too many wait; rejects with the signal's reason. Give it back. */
   async take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     if (this.#free > 0) {
       this.#free--
       return

@@ -60,21 +60,22 @@ export class Upstream {
         'A number is beyond ±(2^53-1): it would not reach the service as it is.',
       )
     const { signal } = abandon
+    const trial = this.#circuit.enter()
     const timer = setTimeout(() => abandon.abort(late()), this.#options.timeout)
     try {
-      this.#circuit.enter()
-      const text = await this.#exchange(method, params, signal, bare)
-      const answer = readAnswer(text)
+      const id = ++this.#lastId
+      const answer = readAnswer(await this.#exchange(id, method, params, signal, bare), id)
       this.#circuit.succeeded()
       return answer
     } catch (thrown) {
-      throw this.#judge(thrown, signal)
+      throw this.#judge(thrown, signal, trial)
     } finally {
       clearTimeout(timer)
     }
   }
 
   async #exchange(
+    id: number,
     method: string,
     params: Params | undefined,
     signal: AbortSignal,
@@ -82,7 +83,6 @@ export class Upstream {
   ): Promise<string> {
     await this.#slots.take(signal)
     try {
-      const id = ++this.#lastId
       const given = bare ? params : this.#credential.params(params)
       const text = JSON.stringify({
         jsonrpc: '2.0',
@@ -97,14 +97,14 @@ export class Upstream {
   }
 
   /** What a failed call says about the upstream. */
-  #judge(thrown: unknown, signal: AbortSignal): unknown {
+  #judge(thrown: unknown, signal: AbortSignal, trial: boolean): unknown {
     if (thrown instanceof UpstreamError) {
       this.#circuit.succeeded()
       return thrown
     }
     const failure = signal.aborted ? broken(signal.reason) : broken(thrown)
-    if (failure.name !== 'upstream' || failure === ABANDONED) this.#circuit.abandoned()
-    else this.#circuit.failed()
+    if (failure.name !== 'upstream' || failure === ABANDONED) this.#circuit.abandoned(trial)
+    else this.#circuit.failed(trial)
     if (failure.cause !== undefined) this.#tell(failure.cause)
     return failure.cause === undefined ? failure : new Failure(failure.name, failure.data)
   }
@@ -151,12 +151,13 @@ function linkTo({ url, concurrency }: UpstreamOptions, credential: Credential, o
 }
 
 /** Throws UpstreamError for a refusal of the upstream's own, anything else for what is no answer. */
-function readAnswer(text: string): Verbatim {
+function readAnswer(text: string, id: number): Verbatim {
   const answer: unknown = JSON.parse(text)
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     throw new Error('the answer is no object')
-  const { error } = answer as { error?: unknown }
-  if (error !== undefined && error !== null) throw UpstreamError.from(error)
+  const { error, id: answered } = answer as { error?: unknown; id?: unknown }
+  if (answered !== id) throw new Error('the answer is to another call')
+  if (error !== undefined && error !== null) throw UpstreamError.from(error, memberText(text, 'error') ?? '')
   const result = memberText(text, 'result')
   if (result === undefined) throw new Error('the answer has neither result nor error')
   return new Verbatim(result)

@@ -4,6 +4,8 @@ import { broken, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
 
 /** How long an upstream may be silent before it is asked whether it is there, in milliseconds. */
 const HEARTBEAT_MS = 30_000
+/** How long it may take to open one, in milliseconds. */
+const HANDSHAKE_MS = 5_000
 
 /** Many calls over one WebSocket, opened with the first and again when it was lost. */
 export class WebSocketLink implements Link {
@@ -38,7 +40,12 @@ export class WebSocketLink implements Link {
 
   async #connect(): Promise<WebSocket> {
     try {
-      const options = { headers: await this.#headers(), maxPayload: LARGEST_ANSWER, perMessageDeflate: false }
+      const options = {
+        headers: await this.#headers(),
+        maxPayload: LARGEST_ANSWER,
+        perMessageDeflate: false,
+        handshakeTimeout: HANDSHAKE_MS,
+      }
       const ws = new WebSocket(this.#url, options)
       await new Promise<void>((resolve, reject) => ws.once('open', resolve).once('error', reject))
       this.#attend(ws)

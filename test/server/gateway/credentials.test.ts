@@ -141,7 +141,7 @@ describe("an upstream's own credential", () => {
       assert.ok(!/ENOENT|secret/.test(body), body)
       assert.equal(fakes.get(credential)?.heard.length, before)
       await logged(daemon, new RegExp(`ENOENT.+${credential}\\.secret`))
-      write(credential, 'abcd')
+      write(credential, 'ab'.repeat(32))
       assert.equal((await call(daemon, `${credential}.echo`, [], { token })).status, 200)
     })
   }

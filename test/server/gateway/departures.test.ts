@@ -1,13 +1,13 @@
 import { describe, it } from 'node:test'
 import { gate, holding, walkAway } from '../../support/behind.ts'
 import { until } from '../../support/daemon.ts'
-import { conversation } from '../../support/lives.ts'
 import { webSocket } from '../../support/talk.ts'
 import { type Fake, upstream } from '../../support/upstreams.ts'
 
 type Parts = Awaited<ReturnType<typeof gate>>
 type Scope = Parameters<typeof gate>[0]
 
+/** Not over lines: who has said all it wants to (nc) still gets its answers there. */
 const CALLERS: Readonly<Record<string, (t: Scope, parts: Parts) => Promise<() => void>>> = {
   'over HTTP': async (_, { daemon, admin }) => walkAway(daemon, 'http.x', admin),
   'over a WebSocket': async (t, { daemon, admin }) => {
@@ -19,11 +19,6 @@ const CALLERS: Readonly<Record<string, (t: Scope, parts: Parts) => Promise<() =>
     const { ws } = await webSocket(t, daemon)
     ws.send(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'http.x', params: { Token: admin } }))
     return () => ws.terminate()
-  },
-  'over lines': async (t, { daemon, admin }) => {
-    const lines = conversation(t, daemon)
-    lines.send({ jsonrpc: '2.0', id: 1, method: 'http.x', params: { Token: admin } })
-    return () => lines.close()
   },
 }
 

@@ -46,7 +46,7 @@ describe('slots', () => {
       [refused.status, refused.json.error?.code, refused.headers['retry-after']],
       [429, -32029, '1'],
     )
-    assert.equal(held.length, 1)
+    await until('one is under way', () => held.length === 1)
     release()
     const statuses = (await Promise.all(asked)).map(({ status }) => status)
     assert.ok(statuses.every((status) => [200, 429].includes(status)))
