@@ -113,7 +113,10 @@ async function openDoors(
   })
   const table = [...METHODS, ...methods]
   for (const rule of config.upstream) refuseTaken(rule, table)
-  const gateways = config.upstream.map((rule) => new Gateway(rule, { ledger, log, daemon: facts }))
+  const { credentialsDir } = config
+  const gateways = config.upstream.map(
+    (rule) => new Gateway(rule, { ledger, log, daemon: facts, credentialsDir }),
+  )
   const services = {
     ...authority,
     get methods() {

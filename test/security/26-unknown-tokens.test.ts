@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { startDaemon } from '../support/daemon.ts'
+import { startDaemon, temporaryDirectory } from '../support/daemon.ts'
 import { make, ok, statusOf } from '../support/lives.ts'
+import { callAt } from '../support/remote.ts'
 import { accepted, call, http, mint, type Response, UpgradeRefused, webSocket } from '../support/talk.ts'
 
 const unknown = (n: number) => `pst_${String(n).padStart(43, 'A')}0000000`
@@ -29,6 +31,20 @@ describe('pitfall 26: who sends unknown tokens', () => {
       assert.equal((await call(daemon, 'token.get', { tokenids: tokenid }, { token, path })).status, 200)
     const ws = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${token}` } })
     assert.ok((await ws.call('Auth.WhoAmI')).result)
+  })
+
+  it('is told so on the remote door, and not on this host, where nobody says anything', async (t) => {
+    const directory = temporaryDirectory(t)
+    const place = join(directory, 'remote.sock')
+    const daemon = await startDaemon(t, { directory, config: `[[remote]]\nlisten = "unix:${place}"\n` })
+    const here = await Promise.all(
+      Array.from({ length: 150 }, (_, n) => call(daemon, 'Auth.WhoAmI', {}, { token: unknown(n) })),
+    )
+    assert.ok(here.every(({ status }) => status === 401))
+    const there = await Promise.all(
+      Array.from({ length: 150 }, (_, n) => callAt(place, 'Auth.WhoAmI', undefined, { token: unknown(n) })),
+    )
+    assert.ok(there.some(({ status }) => status === 429))
   })
 
   it('cannot guess on through a batch, the Zabbix path, a WebSocket or garbage', async (t) => {

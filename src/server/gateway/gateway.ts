@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { actorOf } from '../../auth/actor.ts'
 import type { TokenCaller } from '../../auth/caller.ts'
@@ -8,6 +9,7 @@ import { shape } from '../../protocol/schema.ts'
 import type { Verbatim } from '../../protocol/verbatim.ts'
 import { Audience } from './audience.ts'
 import { discover, isMethodName } from './catalogue.ts'
+import type { UpstreamCredential } from './credential.ts'
 import { memberText } from './json-text.ts'
 import { broken, type OnMessage } from './link.ts'
 import { ABANDONED, Upstream, type UpstreamOptions } from './upstream.ts'
@@ -32,6 +34,8 @@ interface Parts {
   readonly ledger: Ledger
   readonly log: Logger
   readonly daemon: Pick<DaemonFacts, 'tieCall'>
+  /** systemd's, where there is one: a credential's file without a slash is there. */
+  readonly credentialsDir: string | undefined
 }
 
 /** An upstream's methods as rows of the table: scope-checked, rate-limited, audited and listed like any other. */
@@ -47,7 +51,8 @@ export class Gateway {
   constructor(rule: UpstreamRule, parts: Parts) {
     this.#rule = rule
     this.#parts = parts
-    this.#upstream = new Upstream(rule, this.#onMessage, parts.log)
+    const credential = placed(rule.credential, parts.credentialsDir)
+    this.#upstream = new Upstream({ ...rule, credential }, this.#onMessage, parts.log)
     if (rule.methods === 'discover') void this.#refresh()
     else this.#list(rule.methods)
   }
@@ -144,6 +149,14 @@ export class Gateway {
     clearTimeout(this.#timer)
     this.#upstream.close()
   }
+}
+
+function placed(
+  credential: UpstreamCredential | undefined,
+  folder: string | undefined,
+): UpstreamCredential | undefined {
+  if (credential === undefined || folder === undefined || credential.file.includes('/')) return credential
+  return { ...credential, file: join(folder, credential.file) }
 }
 
 /** Its parameters as they came: numbers of any size among them. */
