@@ -78,10 +78,7 @@ export class Reception {
     // A proxy on this host must not use up what everybody on this host may have.
     const counted = proxies?.includes(peer.address) !== true
     if (counted) this.#count(peer, 1)
-    // Whoever has said all it wants to still gets its answers from us; a service behind the gate is not kept busy for it.
-    socket.once('end', () => {
-      if (!connection.conversing) for (const listener of connection.onClosed) listener()
-    })
+    socket.once('end', () => probe(connection, socket))
     socket.once('close', () => {
       connection.closed = true
       for (const listener of connection.onClosed) listener()
@@ -147,4 +144,20 @@ function loopbackUid(socket: Socket): number | undefined {
     { address: localAddress, port: localPort },
     { address: remoteAddress, port: remotePort },
   )
+}
+
+/** How often it is looked whether somebody who has said all they want to is still there, in milliseconds. */
+const PROBE_MS = 200
+
+/**
+ * An EOF does not say whether somebody has gone or only has no more to say, and still waits for the answer. While a
+ * service behind the gate is busy for them they are sent interim answers (102, RFC 9110 section 15.2): to a closed
+ * connection that fails, and the call is abandoned.
+ */
+function probe(connection: Connection, socket: Socket): void {
+  const { conversing, onClosed, inFlight, latest } = connection
+  if (conversing || inFlight === 0 || socket.destroyed) return
+  const mayBeTold = latest !== undefined && !latest.headersSent && latest.req.httpVersion === '1.1'
+  if (onClosed.size > 0 && mayBeTold) latest.writeProcessing()
+  setTimeout(() => probe(connection, socket), PROBE_MS).unref()
 }
