@@ -97,7 +97,9 @@ async function openDoors(
     endedConnections: () => tethers.ended,
     metrics: () => metrics.text(),
     tie: (caller) => tieConversation(tethers, caller),
-    tieCall: ({ live, user, address }, onEnd) => tethers.tie({ live, user }, address, undefined, onEnd),
+    tieListener: ({ live, user, address }, onEnd) => tethers.tie({ live, user }, address, {}, onEnd),
+    tieCall: ({ live, user, address }, onEnd) =>
+      tethers.tie({ live, user }, address, { isCall: true }, onEnd),
     vouching: () => vouching(config),
     resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
     reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
@@ -115,7 +117,7 @@ async function openDoors(
   for (const rule of config.upstream) refuseTaken(rule, table)
   const { credentialsDir } = config
   const gateways = config.upstream.map(
-    (rule) => new Gateway(rule, { ledger, log, daemon: facts, credentialsDir }),
+    (rule) => new Gateway(rule, { store, clock, ledger, log, daemon: facts, credentialsDir }),
   )
   const services = {
     ...authority,
@@ -221,7 +223,7 @@ function tieConversation(tethers: Tethers, { live, user, address, outlet }: Toke
   const hashes = tied.get(outlet) ?? new Set()
   if (hashes.has(live.hash)) return
   tied.set(outlet, hashes.add(live.hash))
-  const untie = tethers.tie({ live, user }, address, outlet, (reason) => outlet.end(reason))
+  const untie = tethers.tie({ live, user }, address, { connection: outlet }, (reason) => outlet.end(reason))
   outlet.onClose(untie)
 }
 

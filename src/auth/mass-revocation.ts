@@ -38,7 +38,8 @@ export class MassRevocation {
   /** Returns how many were ended. The caller's own token goes last: a caller who vanishes has not revoked that alone. */
   async revoke(filter: RevocationFilter, caller: TokenCaller): Promise<number> {
     const own = caller.token.id
-    let ended = await this.#revokePersonal(filter, caller)
+    const personal = await this.#revokePersonal(filter, caller)
+    let ended = personal.count
     let ownMatches = false
     for await (const page of this.#candidates(filter)) {
       const found = page.filter((record) => record.revoked === null && matches(record, filter))
@@ -47,18 +48,22 @@ export class MassRevocation {
       ended += await this.#revokeAll(others, caller)
       await nextTurn()
     }
+    if (personal.own !== undefined) {
+      await this.#personal.revoke(personal.own, caller)
+      return ended + 1
+    }
     if (!ownMatches) return ended
     await this.#tokens.revoke(own, caller, 'by filter')
     return ended + 1
   }
 
   /** Signed tokens that users made for themselves were minted on no door. */
-  #revokePersonal(
+  async #revokePersonal(
     { user, creator, createdBefore, mintedByUid, mintedOn }: RevocationFilter,
     caller: TokenCaller,
-  ): Promise<number> | number {
+  ): Promise<{ count: number; own: string | undefined }> {
     const foreign = user !== undefined && creator !== undefined && user !== creator
-    if (mintedByUid !== undefined || mintedOn !== undefined || foreign) return 0
+    if (mintedByUid !== undefined || mintedOn !== undefined || foreign) return { count: 0, own: undefined }
     return this.#personal.revokeAll(user ?? creator, createdBefore ?? Number.POSITIVE_INFINITY, caller)
   }
 

@@ -74,6 +74,8 @@ export interface DaemonFacts {
   tie(caller: TokenCaller): void
   /** Calls back once when the token that made a call ends, or may do less. Returns how to let go. */
   tieCall(caller: TokenCaller, onEnd: () => void): () => void
+  /** The same for what goes on after a call: also when the token is used up. */
+  tieListener(caller: TokenCaller, onEnd: () => void): () => void
   /** How it is told who is local, on each door. */
   vouching(): Vouching
   /** Reads the configuration and the certificates again. Throws Failure with what is wrong with them. */

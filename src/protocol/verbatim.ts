@@ -29,7 +29,8 @@ export class UpstreamError extends Failure {
   }
 
   override get status(): number {
-    return this.#code <= -32000 ? statusOfCode(this.#code) : 400
+    // Of JSON-RPC's own codes; the others mean what they mean there: a client must not take one for a word of ours.
+    return this.#code >= -32700 && this.#code <= -32600 ? statusOfCode(this.#code) : 400
   }
 
   override toErrorText(): string {

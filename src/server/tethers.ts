@@ -35,6 +35,8 @@ interface Tether {
   readonly address: string
   /** Several may rest on one. */
   readonly connection: object | undefined
+  /** It is about one call, whose use is counted already. */
+  readonly isCall: boolean
   /** Called once, when the token no longer allows what it allowed. */
   readonly onEnd: (reason: string) => void
 }
@@ -58,18 +60,18 @@ export class Tethers implements Feed {
     return this.#ended
   }
 
-  /** `onEnd` is given the reason; `connection`: what is counted when it ends. Returns how to let go. */
+  /** `onEnd` is given the reason; `connection`: what is counted when it ends, if anything. Returns how to let go. */
   tie(
     { live, user }: Verified,
     address: string,
-    connection: object | undefined,
+    { connection, isCall = false }: { readonly connection?: object; readonly isCall?: boolean },
     onEnd: (reason: string) => void,
   ): () => void {
-    const tether: Tether = { live, user, look: null, address, connection, onEnd }
+    const tether: Tether = { live, user, look: null, address, connection, isCall, onEnd }
     this.#tethers.add(tether)
     this.#lookAgain(tether, live.record)
     // The call that led to this may have been its last use; that call itself goes on.
-    if (connection !== undefined) setImmediate(() => this.#examine(tether))
+    setImmediate(() => this.#examine(tether))
     return () => this.#tethers.delete(tether)
   }
 
@@ -114,7 +116,7 @@ export class Tethers implements Feed {
       const { record } = verified.live
       if (isNarrower(verified, tether)) return 'its rights were narrowed'
       return after(admission.obstacle(record, tether.address), (found) => {
-        const isOwnUse = found === 'max_uses' && tether.connection === undefined
+        const isOwnUse = found === 'max_uses' && tether.isCall
         if (found === undefined || isOwnUse) this.#lookAgain(tether, record)
         return found && !isOwnUse ? `token ${OBSTACLES[found]}` : undefined
       })
@@ -142,11 +144,19 @@ export class Tethers implements Feed {
 
   /** A use since the last look moves the end by rest further on. */
   #lookAgain(tether: Tether, record: TokenRecord): void {
-    void after(this.#parts.admission.restsUntil(record), (rested) => {
+    const look = (rested: number | null) => {
       const ends = [endOfSecret(record, tether.live.hash), rested].filter((end) => end !== null)
       tether.look = ends.length === 0 ? null : Math.min(...ends)
       this.#wakeAt(tether.look)
-    })
+    }
+    const later = () => look(this.#parts.clock.now() + RETRY_MS)
+    try {
+      const rested = this.#parts.admission.restsUntil(record)
+      if (rested instanceof Promise) rested.then(look, later)
+      else look(rested)
+    } catch {
+      later()
+    }
   }
 
   #wake(): void {

@@ -73,7 +73,7 @@ export class WebSocketDoor {
     const session = new Session(ws, socket, origin, this.#parts)
     this.#sessions.add(session)
     const untie = verified
-      ? this.#parts.tethers.tie(verified, origin.address, session.conversation, (reason) =>
+      ? this.#parts.tethers.tie(verified, origin.address, { connection: session.conversation }, (reason) =>
           session.end(TOKEN_ENDED, reason),
         )
       : () => {}

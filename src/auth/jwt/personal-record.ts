@@ -13,6 +13,14 @@ export interface PersonalRecord {
   readonly last_used_at: number | null
 }
 
+export interface PersonalRequest {
+  /** The configuration; the only one there is where left out. */
+  readonly name?: string | undefined
+  readonly label?: string | undefined
+  /** Seconds; the configuration's where left out, and at most. */
+  readonly expire?: number | undefined
+}
+
 export function parsePersonal({ value }: Pick<Entry, 'value'>): PersonalRecord {
   return JSON.parse(value) as PersonalRecord
 }

@@ -12,15 +12,7 @@ import { type Configuration, isShared } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import type { Issuer } from './issuer.ts'
 import { importPrivate } from './keys.ts'
-import { type PersonalRecord, parsePersonal, statusOf } from './personal-record.ts'
-
-export interface PersonalRequest {
-  /** The configuration; the only one there is where left out. */
-  readonly name?: string | undefined
-  readonly label?: string | undefined
-  /** Seconds; the configuration's where left out, and at most. */
-  readonly expire?: number | undefined
-}
+import { type PersonalRecord, type PersonalRequest, parsePersonal, statusOf } from './personal-record.ts'
 
 const DEFAULT_LABEL = 'AI client'
 /** Kept after their end, in milliseconds. */
@@ -168,19 +160,27 @@ export class PersonalTokens implements Feed {
     })
   }
 
-  /** Ends those of a user (undefined: all) that were issued before; returns how many. In milliseconds since 1970. */
-  async revokeAll(user: string | undefined, before: number, caller: TokenCaller): Promise<number> {
+  /** Ends those of a user (undefined: all) that were issued before, in milliseconds since 1970. The caller's own is left: it goes last. */
+  async revokeAll(
+    user: string | undefined,
+    before: number,
+    caller: TokenCaller,
+  ): Promise<{ count: number; own: string | undefined }> {
     let count = 0
+    let own: string | undefined
     for await (const page of this.#pages()) {
       const records = page.map(parsePersonal)
       const meant = records.filter((one) => {
         const isLive = one.revoked_at === null && one.expires_at > this.#parts.clock.now()
         return isLive && one.issued_at < before && (user === undefined || one.user === user)
       })
-      await Promise.all(meant.map(({ jti }) => this.revoke(jti, caller)))
-      count += meant.length
+      const ids = meant.map(({ jti }) => jti)
+      const others = ids.filter((jti) => jti !== caller.live.signed?.jti)
+      if (others.length < ids.length) own = caller.live.signed?.jti
+      await Promise.all(others.map((jti) => this.revoke(jti, caller)))
+      count += others.length
     }
-    return count
+    return { count, own }
   }
 
   /** What was recorded of one that we issued; looked up once where it is revoked: from then on signals tell. */

@@ -3,11 +3,14 @@ import { allows } from '../../auth/scopes.ts'
 
 /** Messages that may wait for one client; who reads more slowly than that is let go. */
 const MOST_UNSENT = 256
+const MOST_UNSENT_CHARACTERS = 4 * 1024 * 1024
 
 interface Listener {
   /** Those who have called over it, by the hashes of their tokens. */
   readonly callers: Map<string, TokenCaller>
   unsent: number
+  /** Of them. */
+  characters: number
 }
 
 /** Who has called an upstream over a connection that stays open: its notifications reach them, as far as they may see them. */
@@ -26,7 +29,7 @@ export class Audience {
   }
 
   #open(outlet: Outlet): Listener {
-    const listener = { callers: new Map<string, TokenCaller>(), unsent: 0 }
+    const listener = { callers: new Map<string, TokenCaller>(), unsent: 0, characters: 0 }
     this.#listeners.set(outlet, listener)
     outlet.onClose(() => this.#listeners.delete(outlet))
     return listener
@@ -37,13 +40,17 @@ export class Audience {
     for (const [outlet, listener] of this.#listeners) {
       const mayHear = [...listener.callers.values()].some(({ token }) => allows(token.scopes, method))
       if (!mayHear) continue
-      if (listener.unsent >= MOST_UNSENT) {
+      if (listener.unsent >= MOST_UNSENT || listener.characters >= MOST_UNSENT_CHARACTERS) {
         this.#listeners.delete(outlet)
         outlet.end('too slow')
         continue
       }
       listener.unsent++
-      void outlet.send(text).finally(() => listener.unsent--)
+      listener.characters += text.length
+      void outlet.send(text).finally(() => {
+        listener.unsent--
+        listener.characters -= text.length
+      })
     }
   }
 }

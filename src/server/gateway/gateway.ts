@@ -2,11 +2,14 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { actorOf } from '../../auth/actor.ts'
 import type { TokenCaller } from '../../auth/caller.ts'
+import { groundOf } from '../../auth/ground.ts'
 import type { Ledger } from '../../auth/ledger.ts'
 import type { DaemonFacts, Method } from '../../methods/method.ts'
 import type { Params } from '../../protocol/jsonrpc.ts'
 import { shape } from '../../protocol/schema.ts'
 import type { Verbatim } from '../../protocol/verbatim.ts'
+import type { Clock } from '../../store/clock.ts'
+import type { Store } from '../../store/store.ts'
 import { Audience } from './audience.ts'
 import { discover, isMethodName } from './catalogue.ts'
 import type { UpstreamCredential } from './credential.ts'
@@ -33,7 +36,9 @@ const RETRY_MS = 1_000
 interface Parts {
   readonly ledger: Ledger
   readonly log: Logger
-  readonly daemon: Pick<DaemonFacts, 'tieCall'>
+  readonly store: Store
+  readonly clock: Clock
+  readonly daemon: Pick<DaemonFacts, 'tieCall' | 'tieListener'>
   /** systemd's, where there is one: a credential's file without a slash is there. */
   readonly credentialsDir: string | undefined
 }
@@ -126,11 +131,15 @@ export class Gateway {
     caller.line?.onClosed.add(abort)
     const untie = daemon.tieCall(caller, abort)
     try {
-      await ledger.commit({
-        steps: [],
-        audit: [{ event: 'upstream.call', by: actorOf(caller), upstream: this.name, method: name }],
+      const audit = [
+        { event: 'upstream.call', by: actorOf(caller), upstream: this.name, method: name } as const,
+      ]
+      await ledger.decide(async () => {
+        const { steps } = await groundOf(caller, this.#parts)
+        return (await ledger.commit({ steps, audit })) ? true : undefined
       })
-      this.#audience.add(caller, (onEnd) => caller.outlet?.onClose(daemon.tieCall(caller, onEnd)))
+      abandon.signal.throwIfAborted()
+      this.#audience.add(caller, (onEnd) => caller.outlet?.onClose(daemon.tieListener(caller, onEnd)))
       return await this.#upstream.call(strip ? name.slice(namespace.length) : name, params, abandon)
     } finally {
       untie()

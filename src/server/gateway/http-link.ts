@@ -50,6 +50,11 @@ export class HttpLink implements Link {
       const req = request(url, { method: 'POST', agent: this.#agent, headers, signal, ...where })
       // Not tried again: over a kept connection that has just ended, it may have been taken.
       req.on('error', reject)
+      req.on('upgrade', (_res, socket) => {
+        socket.destroy()
+        reject(new Error('it wants to speak another protocol'))
+      })
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       req.on('response', (res) => {
         const chunks: Buffer[] = []
         let size = 0

@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Correlation } from './correlation.ts'
-import { broken, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import { broken, isLate, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
 
 const NEWLINE = 0x0a
+/** How long it may take to connect, in milliseconds. */
+const CONNECT_MS = 5_000
 
 /** What newline-delimited JSON comes and goes over: a socket, or the pipes of a program. */
 export interface Pipe {
@@ -18,28 +20,43 @@ export interface Pipe {
 
 export type OpenPipe = () => Promise<Pipe>
 
+/** An open pipe, and the calls on it. */
+interface Line {
+  readonly pipe: Pipe
+  readonly correlation: Correlation
+  /** Lines that have come. */
+  heard: number
+  fault: unknown
+}
+
 /** One message a line, many calls on one pipe, which is opened with the first call and again when it was lost. */
 export class LineLink implements Link {
   readonly #openPipe: OpenPipe
-  readonly #correlation: Correlation
-  #open: Promise<Pipe> | undefined
+  readonly #onMessage: OnMessage
+  #open: Promise<Line> | undefined
+  #current: Line | undefined
 
   constructor(openPipe: OpenPipe, onMessage: OnMessage) {
     this.#openPipe = openPipe
-    this.#correlation = new Correlation(onMessage)
+    this.#onMessage = onMessage
   }
 
   async request(text: string, id: number, signal: AbortSignal): Promise<string> {
-    const pipe = await this.#connected(signal)
-    return this.#correlation.wait(id, signal, () => pipe.output.write(`${text}\n`))
+    const line = await this.#connected(signal)
+    const { pipe, correlation, heard } = line
+    // Late, and nothing was heard since: it hangs. What it has not read must not be done after its caller was told so.
+    signal.addEventListener('abort', () => {
+      if (isLate(signal.reason) && (heard === line.heard || pipe.output.writableLength > 0)) this.#drop(line)
+    })
+    return correlation.wait(id, signal, () => pipe.output.write(`${text}\n`))
   }
 
   async notify(text: string, signal: AbortSignal): Promise<void> {
-    const pipe = await this.#connected(signal)
+    const { pipe } = await this.#connected(signal)
     pipe.output.write(`${text}\n`)
   }
 
-  async #connected(signal: AbortSignal): Promise<Pipe> {
+  async #connected(signal: AbortSignal): Promise<Line> {
     this.#open ??= this.#connect()
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -47,39 +64,44 @@ export class LineLink implements Link {
     return Promise.race([this.#open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
   }
 
-  async #connect(): Promise<Pipe> {
+  async #connect(): Promise<Line> {
     try {
       const pipe = await this.#openPipe()
-      let fault: unknown
-      readLines(
-        pipe.input,
-        (line) => {
-          try {
-            this.#correlation.take(line)
-          } catch (error) {
-            fault = error
-            pipe.destroy()
-          }
-        },
-        (error) => {
-          fault = error
-          pipe.destroy()
-        },
-      )
+      const line: Line = { pipe, correlation: new Correlation(this.#onMessage), heard: 0, fault: undefined }
+      const refuse = (error: unknown) => {
+        line.fault = error
+        this.#drop(line)
+      }
+      const take = (text: string) => {
+        line.heard++
+        try {
+          line.correlation.take(text)
+        } catch (error) {
+          refuse(error)
+        }
+      }
+      readLines(pipe.input, take, refuse)
+      this.#current = line
       pipe.onEnd((cause) => {
-        this.#open = undefined
-        this.#correlation.fail(fault ?? cause)
+        this.#drop(line)
+        line.correlation.fail(line.fault ?? cause)
       })
-      return pipe
+      return line
     } catch (error) {
       this.#open = undefined
       throw error
     }
   }
 
+  /** The next call opens another; what is under way on this one fails with its end. */
+  #drop(line: Line): void {
+    if (this.#current === line) this.#open = undefined
+    line.pipe.destroy()
+  }
+
   close(): void {
     void this.#open?.then(
-      (pipe) => pipe.destroy(),
+      ({ pipe }) => pipe.destroy(),
       () => {},
     )
   }
@@ -95,20 +117,19 @@ function readLines(input: Readable, take: (line: string) => void, refuse: (error
       const piece = chunk.subarray(from, end < 0 ? chunk.length : end)
       pieces.push(piece)
       size += piece.length
-      if (size > LARGEST_ANSWER) {
-        refuse(new Error(`a line is longer than ${LARGEST_ANSWER} bytes`))
-        return
-      }
+      // Thrown away to its end: whoever has asked for it waits in vain, but the others do not.
+      if (size > LARGEST_ANSWER) pieces.length = 0
       if (end < 0) return
+      const wasTooLong = size > LARGEST_ANSWER
       const line = Buffer.concat(pieces)
       pieces = []
       size = 0
       from = end + 1
-      if (!isUtf8(line)) {
+      if (!wasTooLong && !isUtf8(line)) {
         refuse(new Error('a line is no UTF-8'))
         return
       }
-      const text = line.toString('utf8').trim()
+      const text = wasTooLong ? '' : line.toString('utf8').trim()
       if (text !== '') take(text)
     }
   })
@@ -119,8 +140,11 @@ export function socketPipe(place: NetConnectOpts): OpenPipe {
   return () =>
     new Promise((resolve, reject) => {
       const socket = connect(place)
+      const timer = setTimeout(() => socket.destroy(new Error('no connection in time')), CONNECT_MS)
       socket.once('error', reject)
+      socket.once('close', () => clearTimeout(timer))
       socket.once('connect', () => {
+        clearTimeout(timer)
         socket.off('error', reject)
         let cause = new Error('the connection was closed')
         socket.on('error', (error) => {
@@ -141,15 +165,22 @@ export function programPipe([program = '', ...args]: readonly string[]): OpenPip
   return async () => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
-    child.stdin.on('error', () => {}) // it has ended: 'close' tells
+    child.stdin.on('error', () => {}) // it has ended: 'exit' tells
+    child.on('error', () => {}) // it cannot be killed, say
     return {
       input: child.stdout,
       output: child.stdin,
-      destroy: () => child.kill('SIGKILL'),
+      destroy: () => {
+        child.stdout.destroy()
+        child.kill('SIGKILL')
+      },
       // Not its output's end: a child of its own may hold that for good.
       onEnd: (listener) =>
         child.once('exit', (code, signal) => {
-          setImmediate(() => listener(new Error(`${program} ended: ${signal ?? code}`)))
+          setImmediate(() => {
+            child.stdout.destroy() // a child of its own may go on writing
+            listener(new Error(`${program} ended: ${signal ?? code}`))
+          })
         }),
     }
   }

@@ -27,6 +27,10 @@ export function broken(cause: unknown): Failure {
   )
 }
 
+export function isLate(reason: unknown): boolean {
+  return reason instanceof Failure && reason.http === 'late'
+}
+
 export function late(): Failure {
   return new Failure('upstream', 'The service behind this method takes too long: try again later.', {
     http: 'late',

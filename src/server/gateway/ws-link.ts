@@ -7,30 +7,45 @@ const HEARTBEAT_MS = 30_000
 /** How long it may take to open one, in milliseconds. */
 const HANDSHAKE_MS = 5_000
 
+/** An open WebSocket, and the calls on it. */
+interface Connection {
+  readonly ws: WebSocket
+  readonly correlation: Correlation
+}
+
 /** Many calls over one WebSocket, opened with the first and again when it was lost. */
 export class WebSocketLink implements Link {
   readonly #url: URL
   readonly #headers: () => Promise<Record<string, string>>
-  readonly #correlation: Correlation
-  #open: Promise<WebSocket> | undefined
+  readonly #onMessage: OnMessage
+  #open: Promise<Connection> | undefined
+  #current: WebSocket | undefined
 
   constructor(url: URL, headers: () => Promise<Record<string, string>>, onMessage: OnMessage) {
     this.#url = url
     this.#headers = headers
-    this.#correlation = new Correlation(onMessage)
+    this.#onMessage = onMessage
   }
 
   async request(text: string, id: number, signal: AbortSignal): Promise<string> {
-    const ws = await this.#connected(signal)
-    return this.#correlation.wait(id, signal, () => ws.send(text))
+    const { ws, correlation } = await this.#connected(signal)
+    return correlation.wait(id, signal, () => ws.send(text))
   }
 
   async notify(text: string, signal: AbortSignal): Promise<void> {
-    const ws = await this.#connected(signal)
+    const { ws } = await this.#connected(signal)
     ws.send(text)
   }
 
-  async #connected(signal: AbortSignal): Promise<WebSocket> {
+  async #connected(signal: AbortSignal): Promise<Connection> {
+    const open = await this.#opened(signal)
+    if (open.ws.readyState === WebSocket.OPEN) return open
+    open.ws.terminate() // it is closing, and what is sent into it is lost
+    this.#open = undefined
+    return this.#opened(signal)
+  }
+
+  async #opened(signal: AbortSignal): Promise<Connection> {
     this.#open ??= this.#connect()
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -38,7 +53,7 @@ export class WebSocketLink implements Link {
     return Promise.race([this.#open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
   }
 
-  async #connect(): Promise<WebSocket> {
+  async #connect(): Promise<Connection> {
     try {
       const options = {
         headers: await this.#headers(),
@@ -48,15 +63,17 @@ export class WebSocketLink implements Link {
       }
       const ws = new WebSocket(this.#url, options)
       await new Promise<void>((resolve, reject) => ws.once('open', resolve).once('error', reject))
-      this.#attend(ws)
-      return ws
+      const open = { ws, correlation: new Correlation(this.#onMessage) }
+      this.#current = ws
+      this.#attend(open)
+      return open
     } catch (error) {
       this.#open = undefined
       throw error
     }
   }
 
-  #attend(ws: WebSocket): void {
+  #attend({ ws, correlation }: Connection): void {
     let heard = true
     const heartbeat = setInterval(() => {
       if (!heard) ws.terminate()
@@ -73,7 +90,7 @@ export class WebSocketLink implements Link {
     ws.on('message', (data: Buffer) => {
       heard = true
       try {
-        this.#correlation.take(data.toString('utf8'))
+        correlation.take(data.toString('utf8'))
       } catch (error) {
         fault = error
         ws.terminate()
@@ -81,14 +98,14 @@ export class WebSocketLink implements Link {
     })
     ws.on('close', () => {
       clearInterval(heartbeat)
-      this.#open = undefined
-      this.#correlation.fail(fault)
+      if (this.#current === ws) this.#open = undefined
+      correlation.fail(fault)
     })
   }
 
   close(): void {
     void this.#open?.then(
-      (ws) => ws.terminate(),
+      ({ ws }) => ws.terminate(),
       () => {},
     )
   }

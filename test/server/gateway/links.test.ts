@@ -103,7 +103,10 @@ for (const fake of fakes) {
 
     async function fails(method: string, ...params: unknown[]): Promise<void> {
       const { status, json } = await ask(fake, method, ...params)
-      assert.deepEqual([status, json.error?.code], [502, -32050], JSON.stringify(json).slice(0, 300))
+      // A line that is too long is thrown away, so that others on the connection go on: its call waits in vain.
+      const isSkipped = method === 'large' && ['tcp', 'unix', 'exec'].includes(fake.kind)
+      const told = JSON.stringify(json).slice(0, 300)
+      assert.deepEqual([status, json.error?.code], [isSkipped ? 504 : 502, -32050], told)
       assert.equal((await ask(fake, 'echo', 1)).status, 200)
     }
 
