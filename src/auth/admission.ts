@@ -1,4 +1,4 @@
-import { Failure } from '../protocol/failures.ts'
+import { Failure, tooMany } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
@@ -149,11 +149,6 @@ export class Admission {
       return (await ledger.commit({ steps, audit, signals })) ? true : undefined
     })
   }
-}
-
-/** RFC 6585 section 4. `wait`: seconds. */
-export function tooMany(reason: string, wait: number): Failure {
-  return new Failure('limited', reason, { headers: { 'Retry-After': String(wait) } })
 }
 
 const ranges = new WeakMap<TokenLimits, AddressRanges>()

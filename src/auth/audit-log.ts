@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Failure } from '../protocol/failures.ts'
+import { type Failure, tooMany } from '../protocol/failures.ts'
 import { type Head, headOf } from '../store/batch.ts'
 import { APPENDED, type Entry, HEAD, orderedNumber, prefixed, type Store } from '../store/store.ts'
 import { CHECKPOINT, type ChainedLine, type Checkpoint, checkpointIn } from './audit-chain.ts'
@@ -57,7 +57,7 @@ export class AuditLog {
       const last = entries.at(-1)
       if (last === undefined || entries.length < PAGE) return found
       looked += entries.length
-      if (looked >= LOOK_LIMIT) throw tooMany()
+      if (looked >= LOOK_LIMIT) throw tooManyLines()
       if (reverse) lt = last.key
       else gte = `${last.key}\0`
       await nextTurn()
@@ -126,10 +126,9 @@ function matches(line: AuditLine, { since, until, user, token, event }: AuditQue
   return token === undefined || line.token === token || actor?.token === token
 }
 
-function tooMany(): Failure {
-  return new Failure(
-    'limited',
+function tooManyLines(): Failure {
+  return tooMany(
     `More than ${LOOK_LIMIT} lines would have to be looked at: narrow the time with since, until or before.`,
-    { headers: { 'Retry-After': '1' } },
+    1,
   )
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Failure } from '../protocol/failures.ts'
+import { Failure, tooMany } from '../protocol/failures.ts'
 import { type Head, headOf } from '../store/batch.ts'
 import { type Entry, HEAD, prefixed, type Snapshot, type Store } from '../store/store.ts'
 
@@ -40,9 +40,7 @@ export class Backups {
   /** Throws `limited`. */
   async begin(): Promise<{ readonly id: string; readonly head: Head }> {
     if (this.#open.size >= MOST) {
-      throw new Failure('limited', 'Too many backups are under way: wait for them.', {
-        headers: { 'Retry-After': '60' },
-      })
+      throw tooMany('Too many backups are under way: wait for them.', 60)
     }
     const snapshot = this.#store.snapshot()
     const id = randomUUID()

@@ -30,7 +30,7 @@ export class Buckets {
     const bucket = this.#buckets.get(name)
     if (bucket === undefined && this.#buckets.size >= this.#most && !this.#makeRoom(now)) return 1
     const level = bucket === undefined ? rate.burst : levelAt(bucket, rate, now)
-    if (level < 1) return Math.max(1, Math.ceil((1 - level) / rate.perSecond))
+    if (level < 1) return secondsUntilOne(level, rate)
     this.#buckets.set(name, { level: level - 1, at: now, rate })
     return undefined
   }
@@ -39,7 +39,7 @@ export class Buckets {
   wait(name: string, rate: Rate): number | undefined {
     const bucket = this.#buckets.get(name)
     const level = bucket === undefined ? rate.burst : levelAt(bucket, rate, this.#now())
-    return level < 1 ? Math.max(1, Math.ceil((1 - level) / rate.perSecond)) : undefined
+    return level < 1 ? secondsUntilOne(level, rate) : undefined
   }
 
   #makeRoom(now: number): boolean {
@@ -54,4 +54,8 @@ export class Buckets {
 
 function levelAt({ level, at }: Bucket, { burst, perSecond }: Rate, now: number): number {
   return Math.min(burst, level + ((now - at) / 1000) * perSecond)
+}
+
+function secondsUntilOne(level: number, { perSecond }: Rate): number {
+  return Math.max(1, Math.ceil((1 - level) / perSecond))
 }

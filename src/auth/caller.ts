@@ -55,7 +55,6 @@ export interface TokenCaller {
 }
 
 export interface Line {
-  readonly closed: boolean
   /** Called when it is gone. */
   readonly onClosed: Set<() => void>
 }

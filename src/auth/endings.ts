@@ -1,11 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
+import { pages } from '../store/pages.ts'
 import { DamagedRecord } from '../store/record.ts'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import type { LastAccess } from './last-access.ts'
 import { type AuditEvent, describeToken, type Ledger } from './ledger.ts'
-import { DAEMON, expiryPlace, type TokenRecord, tokenKey, toldKey } from './records.ts'
+import { DAEMON, expiryPlace, recordKey, type TokenRecord, toldKey } from './records.ts'
 import { parseToken } from './token-steps.ts'
 
 /** The second up to which expiries were told. */
@@ -34,6 +34,8 @@ interface Parts {
  */
 export class Endings {
   readonly #parts: Parts
+  /** TOLD_UNTIL, once it was read: it is written when there was something to tell. */
+  #told: number | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -43,17 +45,14 @@ export class Endings {
   async tellExpired(): Promise<void> {
     const { store, ledger, clock } = this.#parts
     const until = Math.floor(clock.believed() / 1000) - 1
-    const told = Number((await store.get(TOLD_UNTIL))?.value ?? until)
-    const mark = { key: TOLD_UNTIL, write: String(until) }
-    if (told >= until) {
-      if (told > until + 1)
-        await ledger.note([mark]) // the clock was put right
-      else if (told === until && (await store.get(TOLD_UNTIL)) === undefined) await ledger.note([mark])
-      return
-    }
+    const stored = this.#told ?? Number((await store.get(TOLD_UNTIL))?.value ?? until)
+    // Ahead: the clock was put right.
+    const told = stored > until + 1 ? until : stored
+    let isNews = told !== stored || this.#told === undefined
     for await (const records of this.#expiringBetween(told + 1, until)) {
       const last = records.at(-1)
       if (last === undefined) continue
+      isNews = true
       // The second of the last one may go on in the next page: it is told again rather than not at all.
       const steps = [{ key: TOLD_UNTIL, write: String(last.expiresAt - 1) }]
       await ledger.commit({
@@ -61,7 +60,8 @@ export class Endings {
         audit: records.map((record) => describeToken('token.expire', DAEMON, record)),
       })
     }
-    await ledger.note([mark])
+    this.#told = Math.max(told, until)
+    if (isNews) await ledger.note([{ key: TOLD_UNTIL, write: String(this.#told) }])
   }
 
   /** Tokens that have died of rest. */
@@ -104,22 +104,18 @@ export class Endings {
   }
 
   /** By their last second, which is the first and the last of these at the earliest and the latest. */
-  #expiringBetween(first: number, last: number): AsyncGenerator<TokenRecord[]> {
+  async *#expiringBetween(first: number, last: number): AsyncGenerator<TokenRecord[]> {
+    if (first > last) return
     const place = (second: number) => `v/${expiryPlace(Math.max(1, Math.floor(second)))}`
-    return this.#indexed(place(first), `${place(last)}0`)
+    yield* this.#indexed(place(first), `${place(last)}0`)
   }
 
   /** The tokens of an index, as they are now. */
   async *#indexed(from: string, lt: string): AsyncGenerator<TokenRecord[]> {
     const { store } = this.#parts
-    for (let gte = from; ; ) {
-      const page = await store.scan({ gte, lt, limit: PAGE })
-      const entries = await Promise.all(page.map(({ key }) => readable(store, tokenKey(idIn(key)))))
+    for await (const page of pages(store, { gte: from, lt, limit: PAGE })) {
+      const entries = await Promise.all(page.map(({ key }) => readable(store, recordKey(key))))
       yield entries.filter((entry) => entry !== undefined).map(parseToken)
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      gte = `${last.key}\0`
-      await nextTurn()
     }
   }
 }
@@ -135,8 +131,4 @@ async function readable(store: Store, key: string): Promise<Entry | undefined> {
     if (error instanceof DamagedRecord) return undefined
     throw error
   }
-}
-
-function idIn(key: string): string {
-  return String(BigInt(key.slice(key.lastIndexOf('/') + 1)))
 }

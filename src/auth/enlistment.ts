@@ -1,9 +1,9 @@
 import type { Store } from '../store/store.ts'
 import { Counter } from './counter.ts'
 import type { Ledger } from './ledger.ts'
-import { DAEMON, userKey, usernameKey, userSignal } from './records.ts'
+import { DAEMON, usernameKey, userSignal } from './records.ts'
 import { newUser, USER_ID_BLOCK, USER_IDS, type UserDraft } from './user-objects.ts'
-import { ADMIN_ID } from './users.ts'
+import { ADMIN_ID, userInsertion } from './users.ts'
 
 /** Makes users of those who sign in for the first time. */
 export class Enlistment {
@@ -25,10 +25,7 @@ export class Enlistment {
       const taken = await this.#store.get(usernameKey(username))
       if (taken !== undefined) return taken.value
       const committed = await this.#ledger.commit({
-        steps: [
-          { key: userKey(id), expect: 0, write: JSON.stringify(user) },
-          { key: usernameKey(username), expect: 0, write: id },
-        ],
+        steps: userInsertion(user),
         audit: [{ event: 'user.create', by: DAEMON, user: id, username, type, status }],
         signals: [userSignal(id, user)],
       })

@@ -2,6 +2,8 @@ import { Failure } from '../protocol/failures.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Step, Store } from '../store/store.ts'
 import { RANK, type TokenCaller } from './caller.ts'
+import { basisOf, type Configuration } from './jwt/configuration.ts'
+import { parsePersonal } from './jwt/personal-record.ts'
 import {
   configurationKey,
   personalKey,
@@ -46,21 +48,16 @@ export async function groundOf(caller: TokenCaller, { store, clock }: Parts): Pr
   return { record, steps: [still(entry), still(owner)] }
 }
 
-/** A signed token rests on its configuration and, if it is a personal one, on its record; both are as they were verified, or signals would have ended it. */
+/** A signed token rests on its configuration and, if it is a personal one, on its record, each as it was when it was verified. */
 async function signedSteps({ live, user }: TokenCaller, owner: Entry, store: Store): Promise<Step[]> {
-  const { configuration = '', jti, basis = '' } = live.signed ?? {}
+  const { configuration = '', jti, basis } = live.signed ?? {}
   const agreed = await store.get(configurationKey(configuration))
-  const { enable, secret } = (agreed === undefined ? {} : JSON.parse(agreed.value)) as {
-    enable?: string
-    secret?: string
-  }
-  if (agreed === undefined || enable !== '1' || !basis.endsWith(` ${secret}`)) throw ended()
+  if (agreed === undefined) throw ended()
+  const now = JSON.parse(agreed.value) as Configuration
+  if (now.enable !== '1' || basisOf(now) !== basis) throw ended()
   const personal = jti === undefined ? undefined : await store.get(personalKey(jti))
   if (personal === undefined) return [still(agreed), still(owner)]
-  const { revoked_at, user: whose } = JSON.parse(personal.value) as {
-    revoked_at: number | null
-    user: string
-  }
+  const { revoked_at, user: whose } = parsePersonal(personal)
   if (revoked_at !== null || whose !== user.id) throw ended()
   return [still(agreed), still(owner), still(personal)]
 }

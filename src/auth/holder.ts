@@ -4,7 +4,7 @@ import type { Step, Store } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import { groundOf } from './ground.ts'
 import { type TokenRecord, usesKey } from './records.ts'
-import { endOfSecret } from './standing.ts'
+import { endOfSecret, isRetiring } from './standing.ts'
 
 /** The token that makes a change: what it may hand on, and what the change rests on. */
 export interface Holder {
@@ -37,7 +37,7 @@ export async function holderOf(caller: TokenCaller, parts: Parts): Promise<Holde
       expires === record.expires
         ? record
         : { ...record, expires, expiresAt: Math.floor((expires ?? 0) / 1000) - 1 },
-    retiring: record.retiring?.hash === hash,
+    retiring: isRetiring(record, hash),
     remaining: maxUses === undefined ? undefined : maxUses - Number(uses?.value ?? 0),
     ground: steps,
     usesVersion: uses?.version ?? 0,

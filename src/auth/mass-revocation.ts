@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { pages } from '../store/pages.ts'
 import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import type { PersonalTokens } from './jwt/personal-tokens.ts'
-import type { TokenRecord } from './records.ts'
+import { recordKey, type TokenRecord } from './records.ts'
 import { parseToken } from './token-steps.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -46,7 +46,6 @@ export class MassRevocation {
       ownMatches ||= found.some(({ id }) => id === own)
       const others = found.filter(({ id }) => id !== own)
       ended += await this.#revokeAll(others, caller)
-      await nextTurn()
     }
     if (personal.own !== undefined) {
       await this.#personal.revoke(personal.own, caller)
@@ -74,20 +73,14 @@ export class MassRevocation {
 
   async *#candidates({ user }: RevocationFilter): AsyncGenerator<TokenRecord[]> {
     const range = prefixed(user === undefined ? 't/' : `u/${user}/`)
-    for (let { gte } = range; ; ) {
-      const page = await this.#store.scan({ gte, lt: range.lt, limit: CHUNK })
+    for await (const page of pages(this.#store, { ...range, limit: CHUNK })) {
       const entries = user === undefined ? page : await this.#recordsOf(page)
       yield entries.map(parseToken)
-      const last = page.at(-1)
-      if (last === undefined || page.length < CHUNK) return
-      gte = `${last.key}\0`
     }
   }
 
   async #recordsOf(index: readonly Entry[]): Promise<Entry[]> {
-    const records = await Promise.all(
-      index.map(({ key }) => this.#store.get(`t/${key.slice(key.lastIndexOf('/') + 1)}`)),
-    )
+    const records = await Promise.all(index.map(({ key }) => this.#store.get(recordKey(key))))
     return records.filter((entry) => entry !== undefined)
   }
 }

@@ -23,6 +23,8 @@ import type { TokenLimits } from './limits.ts'
  *   D/<id>            a deleted user whose tokens are being removed
  */
 export const tokenKey = (id: string) => `t/${orderedNumber(id)}`
+/** The record that an entry of an index is about: its id, in the same width, is the end of the key. */
+export const recordKey = (indexKey: string) => `t/${indexKey.slice(indexKey.lastIndexOf('/') + 1)}`
 export const secretKey = (hash: string) => `h/${hash}`
 export const nameKey = (user: string, name: string) => `n/${user}/${name}`
 export const ownerKey = (user: string, id: string) => `u/${user}/${orderedNumber(id)}`

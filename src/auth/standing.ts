@@ -45,6 +45,11 @@ export function obstacle(
   return expires !== null && created - now > FAR_AHEAD_MS ? 'clock' : undefined
 }
 
+/** Whether a secret has a successor, whatever is left of its grace. */
+export function isRetiring({ retiring }: TokenRecord, hash: string): boolean {
+  return retiring?.hash === hash
+}
+
 /** When a secret is over, by the token's end or by its rotation; null: not by time. Milliseconds since 1970. */
 export function endOfSecret({ expires, retiring }: TokenRecord, hash: string): number | null {
   if (retiring?.hash !== hash) return expires

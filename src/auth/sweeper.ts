@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
+import { pages } from '../store/pages.ts'
 import { type Entry, orderedNumber, type Store } from '../store/store.ts'
 import { describeToken, type Ledger } from './ledger.ts'
-import { DAEMON, sweptFrom } from './records.ts'
+import { DAEMON, recordKey, sweptFrom } from './records.ts'
 import { erasure, parseToken } from './token-steps.ts'
 
 /** Tokens removed between two turns of the event loop. */
@@ -28,20 +28,16 @@ export class Sweeper {
   async sweep(retainMs: number, stop: AbortSignal): Promise<number> {
     const lt = `x/${orderedNumber(Math.max(0, this.#clock.believed() - retainMs))}`
     let removed = 0
-    // Each scan starts behind the last key seen: going over deleted keys again is what makes LevelDB slow.
-    for (let gte = 'x/'; ; ) {
-      const due = await this.#store.scan({ gte, lt, limit: CHUNK })
+    for await (const due of pages(this.#store, { gte: 'x/', lt, limit: CHUNK })) {
       removed += (await Promise.all(due.map((entry) => this.#remove(entry)))).filter(Boolean).length
-      const last = due.at(-1)
-      if (last === undefined || due.length < CHUNK || stop.aborted) return removed
-      gte = `${last.key}\0`
-      await nextTurn()
+      if (stop.aborted) break
     }
+    return removed
   }
 
   async #remove(due: Entry): Promise<boolean> {
-    const [, end, id] = due.key.split('/')
-    const entry = await this.#store.get(`t/${id}`)
+    const [, end] = due.key.split('/')
+    const entry = await this.#store.get(recordKey(due.key))
     if (entry === undefined || sweptFrom(parseToken(entry)) !== Number(end)) {
       return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }

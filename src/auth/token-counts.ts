@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
+import { pages } from '../store/pages.ts'
 import { prefixed, type Store } from '../store/store.ts'
 import type { TokenRecord } from './records.ts'
 import { parseToken } from './token-steps.ts'
@@ -31,16 +31,11 @@ export class TokenCounts {
 
   async #count(): Promise<Record<TokenState, number>> {
     const counts = { active: 0, disabled: 0, expired: 0, revoked: 0, without_secret: 0 }
-    const { lt, gte: first } = prefixed('t/')
     let looked = 0
-    for (let gte = first; looked < MOST; ) {
-      const page = await this.#store.scan({ gte, lt, limit: PAGE })
+    for await (const page of pages(this.#store, { ...prefixed('t/'), limit: PAGE })) {
       for (const entry of page) counts[stateOf(parseToken(entry), this.#clock.now())]++
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) break
       looked += page.length
-      gte = `${last.key}\0`
-      await nextTurn()
+      if (looked >= MOST) break
     }
     return counts
   }

@@ -1,11 +1,12 @@
 import type { Clock } from '../store/clock.ts'
+import { pages } from '../store/pages.ts'
 import type { Entry, Reader, Store } from '../store/store.ts'
 import { prefixed } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import type { LastAccess } from './last-access.ts'
 import { dependsOn, present, select } from './query.ts'
 import { type Fields, type Query, type QueryParams, toQuery } from './query-params.ts'
-import { expiryPlace, secretKey, type TokenRecord, tokenKey, usesKey } from './records.ts'
+import { expiryPlace, recordKey, secretKey, type TokenRecord, tokenKey, usesKey } from './records.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
 import { parseToken } from './token-steps.ts'
 import type { Users } from './users.ts'
@@ -139,7 +140,7 @@ export class TokenGet {
       }
     if (valid_at && valid_at > 0)
       return { entries: byIndex(reader, `v/${expiryPlace(Math.max(1, valid_at))}`, 'v0'), ordered: false }
-    return { entries: pages(reader, prefixed('t/'), reverse), ordered: byId }
+    return { entries: pages(reader, { ...prefixed('t/'), limit: PAGE, reverse }), ordered: byId }
   }
 
   /** The secret before a rotation is one of its token's until its grace is over. */
@@ -202,28 +203,12 @@ function conditionOf(
   }
 }
 
-async function* pages(
-  reader: Reader,
-  range: { gte: string; lt: string },
-  reverse: boolean,
-): AsyncGenerator<Entry[]> {
-  let { gte, lt } = range
-  for (;;) {
-    const page = await reader.scan({ gte, lt, limit: PAGE, reverse })
-    const last = page.at(-1)
-    if (last === undefined) return
-    yield page
-    if (reverse) lt = last.key
-    else gte = `${last.key}\0`
-  }
-}
-
 /** The tokens whose ids are at the end of an index's keys. */
 async function* byIndex(reader: Reader, gte: string, lt: string, reverse = false): AsyncGenerator<Entry[]> {
-  for await (const page of pages(reader, { gte, lt }, reverse)) {
+  for await (const page of pages(reader, { gte, lt, limit: PAGE, reverse })) {
     yield* read(
       reader,
-      page.map(({ key }) => `t/${key.slice(key.lastIndexOf('/') + 1)}`),
+      page.map(({ key }) => recordKey(key)),
     )
   }
 }

@@ -1,9 +1,9 @@
 import type { Entry, Step, Store } from '../store/store.ts'
 import { Counter } from './counter.ts'
 import { isToken, isUser } from './record-shape.ts'
-import { nameKey, secretKey, type TokenRecord, type UserRecord, userKey, usernameKey } from './records.ts'
+import { nameKey, secretKey, type TokenRecord, type UserRecord, usernameKey } from './records.ts'
 import { insertion } from './token-steps.ts'
-import { ADMIN_ID, ADMIN_NAME } from './users.ts'
+import { ADMIN_ID, ADMIN_NAME, userInsertion } from './users.ts'
 
 /** What an export holds: users, and tokens with the hashes of their secrets, but neither secrets nor history. */
 export type Exported = readonly ['user', UserRecord] | readonly ['token', TokenRecord]
@@ -71,10 +71,7 @@ export class Import {
     const id = here?.value ?? (isAdmin ? ADMIN_ID : await this.#userIds.next())
     this.#users.set(user.id, id)
     if (here !== undefined) return
-    const steps: Step[] = [
-      { key: userKey(id), expect: 0, write: JSON.stringify({ ...user, id }) },
-      { key: usernameKey(user.username), expect: 0, write: id },
-    ]
+    const steps = userInsertion({ ...user, id })
     if (await this.#commit(steps, { user: id, username: user.username })) this.outcome.users++
   }
 

@@ -12,6 +12,7 @@ import {
   type Actor,
   DAEMON,
   deletedUserKey,
+  recordKey,
   type UserRecord,
   type UserType,
   userKey,
@@ -22,7 +23,7 @@ import { refuseRepeated } from './repeated.ts'
 import { ALL_METHODS, contains } from './scopes.ts'
 import type { TokenObjects } from './token-objects.ts'
 import { refusedObject } from './tokens.ts'
-import { ADMIN_ID, type Users } from './users.ts'
+import { ADMIN_ID, type Users, userInsertion } from './users.ts'
 
 /** Members of user.create and, with `userid`, of user.update. `roleid`: 1 user, 2 admin, 3 superadmin; `type` is the same as a word. */
 export interface UserDraft {
@@ -93,10 +94,7 @@ export class UserObjects {
     if (records.some(({ type }) => type !== 'user')) refuseNarrow(caller)
     return this.#ledger.decide(async () => {
       for (const { username } of records) await this.#refuseTaken(username)
-      const steps = records.flatMap((user): Step[] => [
-        { key: userKey(user.id), expect: 0, write: JSON.stringify(user) },
-        { key: usernameKey(user.username), expect: 0, write: user.id },
-      ])
+      const steps = records.flatMap(userInsertion)
       const committed = await this.#ledger.commit({
         steps: grounded(steps, (await groundOf(caller, this.#parts)).steps),
         audit: records.map((user) => describe('user.create', caller, user)),
@@ -181,7 +179,7 @@ export class UserObjects {
     for (;;) {
       const owned = await this.#store.scan({ ...prefixed(`u/${id}/`), limit: PAGE })
       if (owned.length === 0) break
-      const tokens = owned.map(({ key }) => this.#store.get(`t/${key.slice(key.lastIndexOf('/') + 1)}`))
+      const tokens = owned.map(({ key }) => this.#store.get(recordKey(key)))
       const entries = await Promise.all(tokens)
       await this.#tokens.eraseOwned(
         entries.filter((entry) => entry !== undefined),

@@ -79,6 +79,14 @@ export class Users implements Feed {
   }
 }
 
+/** A new user, with the name; refused where either is there already. */
+export function userInsertion(user: UserRecord): Step[] {
+  return [
+    { key: userKey(user.id), expect: 0, write: JSON.stringify(user) },
+    { key: usernameKey(user.username), expect: 0, write: user.id },
+  ]
+}
+
 /** That a user is there, and as they are now. Throws `invalid_params`. */
 export async function ownerStep(store: Store, id: string): Promise<Step> {
   const entry = await store.get(userKey(id))
@@ -89,10 +97,7 @@ export async function ownerStep(store: Store, id: string): Promise<Step> {
 /** If another node was faster, it is there as well. */
 async function createAdmin(ledger: Ledger): Promise<void> {
   await ledger.commit({
-    steps: [
-      { key: userKey(ADMIN_ID), expect: 0, write: JSON.stringify(ADMIN) },
-      { key: usernameKey(ADMIN.username), expect: 0, write: ADMIN_ID },
-    ],
+    steps: userInsertion(ADMIN),
     audit: [{ event: 'user.create', by: DAEMON, user: ADMIN_ID, username: ADMIN.username }],
   })
 }

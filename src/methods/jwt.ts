@@ -1,6 +1,8 @@
 import type { TokenCaller } from '../auth/caller.ts'
 import { masked } from '../auth/jwt/configurations.ts'
+import type { UserType } from '../auth/records.ts'
 import { ALL_METHODS, contains } from '../auth/scopes.ts'
+import { isRetiring } from '../auth/standing.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import {
@@ -14,7 +16,7 @@ import {
   shape,
   text,
 } from '../protocol/schema.ts'
-import { type Method, method } from './method.ts'
+import { type Method, method, type Row } from './method.ts'
 
 /** Datafor's token API: JWTs that outside systems trust, and that are trusted here. */
 const LONGEST_SECRET = 8_192
@@ -37,12 +39,21 @@ function fields(description: string): Schema<Record<string, unknown>> {
 
 /** Whoever may set a secret may sign anybody: a token with bounds of its own must not, nor a secret that has a successor (pitfall 24). */
 function refuseBounded({ token, live }: TokenCaller): void {
-  const isRetired = token.retiring?.hash === live.hash
-  if (contains(token.scopes, ALL_METHODS) && token.limits === undefined && !isRetired) return
+  const isBounded = token.limits !== undefined || isRetiring(token, live.hash)
+  if (contains(token.scopes, ALL_METHODS) && !isBounded) return
   throw new Failure('forbidden', 'This takes a token without bounds: with the scope "*", and no limits.')
 }
 
-const jwtConfigure = method({
+/** A row for such tokens alone. */
+function unbounded<A extends UserType, P, R>(row: Row<A, P, R>): Method {
+  const handler: typeof row.handler = (params, caller, services) => {
+    refuseBounded(caller as TokenCaller)
+    return row.handler(params, caller, services)
+  }
+  return method({ ...row, handler })
+}
+
+const jwtConfigure = unbounded({
   name: 'jwt.configure',
   summary:
     'Agree with an outside system on how JWTs are signed: a new configuration, or another for its name.',
@@ -56,7 +67,6 @@ const jwtConfigure = method({
     properties: { warning: { type: 'string', description: 'What is unwise about it.' } },
   }),
   handler(draft, caller, { configurations, warn }) {
-    refuseBounded(caller)
     if (caller.live.signed !== undefined)
       throw new Failure('forbidden', 'A signed token could sign itself another life: call with a token.')
     return configurations.save(draft, caller).then((saved) => {
@@ -66,35 +76,33 @@ const jwtConfigure = method({
   },
 })
 
-const jwtList = method({
+const jwtList = unbounded({
   name: 'jwt.list',
   summary: 'All configurations, without their secrets.',
   access: 'superadmin',
   effect: 'read',
   params: object({}),
   result: shape<object[]>({ type: 'array', items: { type: 'object' } }),
-  handler(_params, caller, { configurations }) {
-    refuseBounded(caller)
+  handler(_params, _caller, { configurations }) {
     return configurations.all().map(masked)
   },
 })
 
-const jwtGet = method({
+const jwtGet = unbounded({
   name: 'jwt.get',
   summary: 'A configuration, without its secret.',
   access: 'superadmin',
   effect: 'read',
   params: object({ name: name() }),
   result: shape<object>({ type: 'object' }),
-  handler({ name }, caller, { configurations }) {
-    refuseBounded(caller)
+  handler({ name }, _caller, { configurations }) {
     const found = configurations.find(name)
     if (found === undefined) throw refusedObject()
     return masked(found)
   },
 })
 
-const jwtDelete = method({
+const jwtDelete = unbounded({
   name: 'jwt.delete',
   summary: 'Delete configurations. The tokens that were signed by them are dead at once.',
   access: 'superadmin',
@@ -102,12 +110,11 @@ const jwtDelete = method({
   params: object({ names: array(name(), { max: MOST_NAMES }) }),
   result: shape<boolean>({ const: true }),
   async handler({ names }, caller, { configurations }) {
-    refuseBounded(caller)
     return configurations.remove(names, caller)
   },
 })
 
-const jwtIssue = method({
+const jwtIssue = unbounded({
   name: 'jwt.issue',
   summary: 'Sign a JWT for an outside system, in the name of a user.',
   access: 'superadmin',
@@ -127,20 +134,18 @@ const jwtIssue = method({
     properties: { expire: { type: 'integer', description: 'Seconds.' }, token: { type: 'string' } },
   }),
   handler(request, caller, { issuer }) {
-    refuseBounded(caller)
     return issuer.issue(request, caller)
   },
 })
 
-const personalConfig = method({
+const personalConfig = unbounded({
   name: 'jwt.personal.config',
   summary: 'Whether, and from which configurations, one may sign a personal token.',
   access: 'user',
   effect: 'read',
   params: object({}),
   result: shape<object>({ type: 'object' }),
-  handler(_params, caller, { personalTokens }) {
-    refuseBounded(caller)
+  handler(_params, _caller, { personalTokens }) {
     const offers = personalTokens.offers()
     return {
       enabled: offers.length > 0,
@@ -149,7 +154,7 @@ const personalConfig = method({
   },
 })
 
-const personalIssue = method({
+const personalIssue = unbounded({
   name: 'jwt.personal.issue',
   summary: 'Sign a personal token: it may do what its user may. It is shown this once.',
   access: 'user',
@@ -163,12 +168,11 @@ const personalIssue = method({
   }),
   result: shape<object>({ type: 'object' }),
   handler(request, caller, { personalTokens }) {
-    refuseBounded(caller)
     return personalTokens.issue(request, caller)
   },
 })
 
-const personalList = method({
+const personalList = unbounded({
   name: 'jwt.personal.list',
   summary:
     "One's own personal tokens, or for superadmins anybody's, the newest first; without the tokens themselves.",
@@ -177,14 +181,13 @@ const personalList = method({
   params: object({ userid: optional(described(id(), 'For superadmins: those of this user.')) }),
   result: shape<object[]>({ type: 'array', items: { type: 'object' } }),
   handler({ userid = undefined }, caller, { personalTokens }) {
-    refuseBounded(caller)
     const user = userid ?? caller.user.id
     if (user !== caller.user.id && caller.user.type !== 'superadmin') throw refusedObject()
     return personalTokens.list(user)
   },
 })
 
-const personalRevoke = method({
+const personalRevoke = unbounded({
   name: 'jwt.personal.revoke',
   summary: "End one of one's own personal tokens at once, or for superadmins anybody's.",
   access: 'user',
@@ -192,7 +195,6 @@ const personalRevoke = method({
   params: object({ jti: text({ min: 1, max: 64 }) }),
   result: shape<boolean>({ const: true }),
   async handler({ jti }, caller, { personalTokens }) {
-    refuseBounded(caller)
     await personalTokens.revoke(jti, caller)
     return true
   },

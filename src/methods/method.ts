@@ -121,7 +121,8 @@ export interface Method {
   run(params: Params | undefined, caller: Caller | AnonymousCaller, services: Services): Maybe<unknown>
 }
 
-interface Row<A extends Access, P, R> {
+/** A row as it is written down. */
+export interface Row<A extends Access, P, R> {
   readonly name: string
   readonly summary: string
   readonly access: A

@@ -98,6 +98,11 @@ export class Failure extends Error {
   }
 }
 
+/** `limited`, with when to try again, in seconds (RFC 6585 section 4). */
+export function tooMany(reason: string, seconds: number): Failure {
+  return new Failure('limited', reason, { headers: { 'Retry-After': String(seconds) } })
+}
+
 /** Whatever was thrown, as a failure: what is not one of ours is `internal`, with the cause kept for the log. */
 export function asFailure(thrown: unknown): Failure {
   return thrown instanceof Failure ? thrown : new Failure('internal', undefined, { cause: thrown })

@@ -1,7 +1,7 @@
-import { tooMany } from '../auth/admission.ts'
 import { Buckets } from '../auth/buckets.ts'
 import type { Peer } from '../auth/caller.ts'
 import type { Rate } from '../auth/limits.ts'
+import { tooMany } from '../protocol/failures.ts'
 import { senderOf } from './neighbourhood.ts'
 import type { Origin } from './origin.ts'
 

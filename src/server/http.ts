@@ -82,15 +82,12 @@ class HttpDoor {
       connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
-      const endpoint = this.#parts.endpoints.get(target.path)
       if (target.path === ZABBIX_PATH)
         this.#serveZabbix(req, res, originOf(req, target, connection, true), sendContinue)
       else if (isApi(target)) this.#serveCall(req, res, originOfCall(req, target, connection), sendContinue)
-      else if (endpoint !== undefined)
-        this.#serveEndpoint(req, res, endpoint, target, connection, sendContinue)
       else if (target.path === '/healthz') serveHealth(req, res, true)
       else if (target.path === '/readyz') serveHealth(req, res, this.#parts.ready())
-      else throw notFound('There is nothing here; calls go to POST /api/.')
+      else this.#serveEndpoint(req, res, target, connection, sendContinue)
     } catch (thrown) {
       this.#fail(req, res, asFailure(thrown))
     }
@@ -136,11 +133,12 @@ class HttpDoor {
   #serveEndpoint(
     req: IncomingMessage,
     res: ServerResponse,
-    endpoint: Endpoint,
     target: Target,
     connection: Connection,
     sendContinue?: () => void,
   ): void {
+    const endpoint = this.#parts.endpoints.get(target.path)
+    if (endpoint === undefined) throw notFound('There is nothing here; calls go to POST /api/.')
     const serving = new EndpointServing(endpoint, req, res, target)
     const origin = serving.begin(connection)
     if (origin === undefined) return

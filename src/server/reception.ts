@@ -3,7 +3,7 @@ import type { Peer } from '../auth/caller.ts'
 import { type AddressRanges, UNIX_ADDRESS } from '../auth/ranges.ts'
 import { loopbackPeerUid } from '../linux/loopback.ts'
 import { peerCredentials } from '../linux/peer.ts'
-import { Failure } from '../protocol/failures.ts'
+import { tooMany } from '../protocol/failures.ts'
 import { plainAddress } from './client-address.ts'
 import type { Current, Limits } from './limits.ts'
 import { neighbourhood } from './neighbourhood.ts'
@@ -58,7 +58,7 @@ export class Reception {
     const reason = this.#reasonToRefuse(peer, proxies)
     if (reason !== undefined) {
       this.#refusals.warn('connection', { address: peer.address, reason }, 'refused a connection')
-      if (entrance.plain) sendRaw(socket, new Failure('limited', reason, { headers: { 'Retry-After': '1' } }))
+      if (entrance.plain) sendRaw(socket, tooMany(reason, 1))
       else socket.destroy()
       return undefined
     }

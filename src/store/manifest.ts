@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readVarint } from './snappy.ts'
+import { readVarint } from './varint.ts'
 
 /** LevelDB's logs (doc/log_format.md): blocks of 32 KiB; each fragment has a checksum (4 bytes), a length (2) and a kind (1). */
 const BLOCK = 32_768

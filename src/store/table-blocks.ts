@@ -1,5 +1,6 @@
 import { crc32c, masked } from './crc32c.ts'
-import { readVarint, unpackSnappy } from './snappy.ts'
+import { unpackSnappy } from './snappy.ts'
+import { readVarint } from './varint.ts'
 
 /** The last bytes of every table of LevelDB (doc/table_format.md), little-endian. */
 const MAGIC = 0xdb4775248b80fb57n

@@ -1,36 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Scope } from '../support/daemon.ts'
-import {
-  ask,
-  configure,
-  EXAMPLE_TIME,
-  type Fields,
-  hmacJwt,
-  machine,
-  SECRET,
-  userWithToken,
-  whose,
-} from '../support/datafor.ts'
-import { call, mint } from '../support/talk.ts'
+import { ask, configure, EXAMPLE_TIME, gate, hmacJwt, SECRET, whose } from '../support/datafor.ts'
 
 const NOW = EXAMPLE_TIME / 1000
-async function gate(t: Scope) {
-  const { daemon, pass } = await machine(t)
-  const admin = await mint(daemon)
-  const { userid: joe } = await userWithToken(daemon, admin, 'joe')
-  const change = (fields: Fields) => call(daemon, 'user.update', { userid: joe, ...fields }, { token: admin })
-  const found = async (username: string) =>
-    (
-      await call(
-        daemon,
-        'user.get',
-        { filter: { username }, output: ['username', 'type', 'name'] },
-        { token: admin },
-      )
-    ).json.result
-  return { daemon, pass, admin, joe, change, found }
-}
 const forJoe = (claims: object = {}) => hmacJwt(SECRET, { ERP: 'joe', exp: NOW + 60, ...claims })
 
 describe('sign-in', () => {

@@ -4,19 +4,16 @@ import { describe, it } from 'node:test'
 import { Configurations } from '../../src/auth/jwt/configurations.ts'
 import { Issuer } from '../../src/auth/jwt/issuer.ts'
 import { Seal } from '../../src/auth/jwt/seal.ts'
-import type { Scope } from '../support/daemon.ts'
 import {
   ask,
   claimsOf,
   configure,
   EXAMPLE,
   EXAMPLE_TIME,
-  type Fields,
+  gate,
   hmacJwt,
   keyJwt,
-  machine,
   SECRET,
-  userWithToken,
   whose,
 } from '../support/datafor.ts'
 import { authority } from '../support/parts.ts'
@@ -36,24 +33,6 @@ const PAIRS: Record<string, { publicKey: KeyObject; privateKey: KeyObject }> = {
   ES384: ec('P-384'),
   ES512: ec('P-521'),
 }
-
-async function gate(t: Scope) {
-  const { daemon, pass } = await machine(t)
-  const admin = await mint(daemon)
-  const { userid: joe } = await userWithToken(daemon, admin, 'joe')
-  const change = (fields: Fields) => call(daemon, 'user.update', { userid: joe, ...fields }, { token: admin })
-  const found = async (username: string) =>
-    (
-      await call(
-        daemon,
-        'user.get',
-        { filter: { username }, output: ['username', 'type', 'name'] },
-        { token: admin },
-      )
-    ).json.result
-  return { daemon, pass, admin, joe, change, found }
-}
-const _forJoe = (claims: object = {}) => hmacJwt(SECRET, { ERP: 'joe', exp: NOW + 60, ...claims })
 
 describe('issuing', () => {
   it('makes the documented example byte for byte with the clock at that second, and at any millisecond of it', async () => {

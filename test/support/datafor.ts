@@ -176,3 +176,21 @@ export async function selfService(t: Scope) {
   const list = async (token = joe) => (await ask(daemon, token, 'personal/list')).body.data as Fields[]
   return { daemon, pass, clocks, admin, joe, issue, list }
 }
+
+/** A daemon at the time of the example, with an admin's token and a user called joe. */
+export async function gate(t: Scope) {
+  const { daemon, pass } = await machine(t)
+  const admin = await mint(daemon)
+  const { userid: joe } = await userWithToken(daemon, admin, 'joe')
+  const change = (fields: Fields) => call(daemon, 'user.update', { userid: joe, ...fields }, { token: admin })
+  const found = async (username: string) =>
+    (
+      await call(
+        daemon,
+        'user.get',
+        { filter: { username }, output: ['username', 'type', 'name'] },
+        { token: admin },
+      )
+    ).json.result
+  return { daemon, pass, admin, joe, change, found }
+}

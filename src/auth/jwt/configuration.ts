@@ -60,6 +60,11 @@ export interface FieldMap {
   readonly email?: string
 }
 
+/** What of a configuration a verified token rests on: under another one it would have to be verified anew. */
+export function basisOf({ algorithm, secret, fieldmap }: Configuration): string {
+  return `${algorithm} ${fieldmap.username} ${secret}`
+}
+
 /** What a call says of a configuration: texts and numbers as forms and JSON give them. */
 export type Draft = Readonly<Record<string, unknown>>
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
+import { pages } from '../../store/pages.ts'
 import { type Entry, type Feed, prefixed, type Step, type Store } from '../../store/store.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
@@ -235,14 +236,7 @@ export class PersonalTokens implements Feed {
     }
   }
 
-  async *#pages(): AsyncGenerator<Entry[]> {
-    const range = prefixed('J/')
-    for (let { gte } = range; ; ) {
-      const page = await this.#store.scan({ gte, lt: range.lt, limit: PAGE })
-      yield page
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      gte = `${last.key}\0`
-    }
+  #pages(): AsyncGenerator<Entry[]> {
+    return pages(this.#store, { ...prefixed('J/'), limit: PAGE })
   }
 }

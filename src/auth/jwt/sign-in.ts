@@ -9,7 +9,7 @@ import { ALL_METHODS } from '../scopes.ts'
 import type { Obstacle } from '../standing.ts'
 import type { Users } from '../users.ts'
 import { type SettledClaims, settleClaims } from './claims.ts'
-import { type Configuration, ROLES } from './configuration.ts'
+import { basisOf, type Configuration, ROLES } from './configuration.ts'
 import type { Configurations } from './configurations.ts'
 import type { PersonalTokens } from './personal-tokens.ts'
 
@@ -20,7 +20,7 @@ const LONGEST = 8_192
 const CACHED = 10_000
 
 export function isJwtShaped(credential: string): boolean {
-  return credential.length <= LONGEST && SHAPE.test(credential)
+  return credential.includes('.') && credential.length <= LONGEST && SHAPE.test(credential)
 }
 
 /** Sign-in with a JWT that an outside system, or we ourselves, have signed: from its text to its user. */
@@ -177,10 +177,6 @@ export class SignIn implements Feed {
   reset(): void {
     this.#cache.clear()
   }
-}
-
-function basisOf({ algorithm, secret, fieldmap }: Configuration): string {
-  return `${algorithm} ${fieldmap.username} ${secret}`
 }
 
 /** For everything behind this, a signed token is like any other: it may do what its user may, until it ends. */

@@ -32,10 +32,6 @@ export class HttpLink implements Link {
     return this.#post(text, signal).catch((error: unknown) => Promise.reject(broken(error)))
   }
 
-  async notify(text: string, signal: AbortSignal): Promise<void> {
-    await this.request(text, 0, signal)
-  }
-
   async #post(text: string, signal: AbortSignal): Promise<string> {
     const { url, socketPath } = this.#place
     const headers = {

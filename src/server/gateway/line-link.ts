@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Correlation } from './correlation.ts'
-import { broken, isLate, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import { awaitOpen, isLate, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
 
 const NEWLINE = 0x0a
 /** How long it may take to connect, in milliseconds. */
@@ -51,17 +51,9 @@ export class LineLink implements Link {
     return correlation.wait(id, signal, () => pipe.output.write(`${text}\n`))
   }
 
-  async notify(text: string, signal: AbortSignal): Promise<void> {
-    const { pipe } = await this.#connected(signal)
-    pipe.output.write(`${text}\n`)
-  }
-
   async #connected(signal: AbortSignal): Promise<Line> {
     this.#open ??= this.#connect()
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    return Promise.race([this.#open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
+    return awaitOpen(this.#open, signal)
   }
 
   async #connect(): Promise<Line> {

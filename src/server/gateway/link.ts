@@ -4,8 +4,6 @@ import { Failure } from '../../protocol/failures.ts'
 export interface Link {
   /** Resolves to the whole text of the response with that id. Rejects with `upstream`. Gives up when `signal` is aborted. */
   request(text: string, id: number, signal: AbortSignal): Promise<string>
-  /** A notification: nothing is answered. */
-  notify(text: string, signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -25,6 +23,14 @@ export function broken(cause: unknown): Failure {
       cause,
     },
   )
+}
+
+/** What a connection comes to, for a call that waits for it no longer than its signal lets it. */
+export function awaitOpen<T>(open: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  return Promise.race([open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
 }
 
 export function isLate(reason: unknown): boolean {

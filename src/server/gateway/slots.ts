@@ -1,4 +1,4 @@
-import { Failure } from '../../protocol/failures.ts'
+import { tooMany } from '../../protocol/failures.ts'
 
 /** Calls that wait for a slot, for each slot that there is. */
 const WAITING_PER_SLOT = 32
@@ -22,9 +22,7 @@ export class Slots {
       return
     }
     if (this.#waiting.size >= this.#mostWaiting) {
-      throw new Failure('limited', 'Too many calls wait for this service: try again later.', {
-        headers: { 'Retry-After': '1' },
-      })
+      throw tooMany('Too many calls wait for this service: try again later.', 1)
     }
     await new Promise<void>((resolve, reject) => {
       const mine = () => {

@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { Correlation } from './correlation.ts'
-import { broken, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import { awaitOpen, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
 
 /** How long an upstream may be silent before it is asked whether it is there, in milliseconds. */
 const HEARTBEAT_MS = 30_000
@@ -32,11 +32,6 @@ export class WebSocketLink implements Link {
     return correlation.wait(id, signal, () => ws.send(text))
   }
 
-  async notify(text: string, signal: AbortSignal): Promise<void> {
-    const { ws } = await this.#connected(signal)
-    ws.send(text)
-  }
-
   async #connected(signal: AbortSignal): Promise<Connection> {
     const open = await this.#opened(signal)
     if (open.ws.readyState === WebSocket.OPEN) return open
@@ -47,10 +42,7 @@ export class WebSocketLink implements Link {
 
   async #opened(signal: AbortSignal): Promise<Connection> {
     this.#open ??= this.#connect()
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    return Promise.race([this.#open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
+    return awaitOpen(this.#open, signal)
   }
 
   async #connect(): Promise<Connection> {
