@@ -71,6 +71,11 @@ export function mintHexSecret(): Secret {
   return new Secret(randomBytes32().toString('hex'))
 }
 
+/** Whether a text is as long as a secret: what else it would have to be is looked at only when it is not known already. */
+export function isSecretSized({ length }: string): boolean {
+  return length === LENGTH || length === LONGEST
+}
+
 /** Whether a text could be a secret at all, whoever printed it. */
 export function isSecretShaped(text: string): boolean {
   if (text.length === LONGEST) return HEX_SHAPE.test(text)
@@ -115,9 +120,12 @@ export class Pepper {
     return createHmac('sha256', key).update(purpose).digest()
   }
 
-  /** The hash of a secret-shaped text, in base64url. */
+  /**
+   * The hash of a text that is as long as a secret, in base64url. Of its UTF-8 form, which no other text shares: what has
+   * the hash of a stored secret is that secret, so that its shape needs no second look.
+   */
   hash(secret: string): string {
-    const end = BLOCK + this.#inner.write(secret, BLOCK, 'latin1')
+    const end = BLOCK + this.#inner.write(secret, BLOCK, 'utf8')
     this.#outer.write(digest('sha256', this.#inner.subarray(0, end), 'binary'), BLOCK, 'latin1')
     return digest('sha256', this.#outer, 'base64url')
   }

@@ -6,7 +6,7 @@ import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
 import type { Live, Verified } from './live.ts'
 import { decodeSignal, secretKey, type TokenRecord } from './records.ts'
-import { isSecretShaped, type Pepper } from './secret.ts'
+import { isSecretShaped, isSecretSized, type Pepper } from './secret.ts'
 import { type Obstacle, obstacle } from './standing.ts'
 import type { Users } from './users.ts'
 
@@ -80,9 +80,9 @@ export class Verifier implements Feed {
   }
 
   #find(secret: string): Maybe<Live | undefined> {
-    if (!isSecretShaped(secret)) return undefined
+    if (!isSecretSized(secret)) return undefined
     const hash = this.#pepper.hash(secret)
-    return this.#cache.get(hash) ?? this.#load(hash)
+    return this.#cache.get(hash) ?? (isSecretShaped(secret) ? this.#load(hash) : undefined)
   }
 
   /** The same question for a token found before; cheap enough for every message of a connection. */

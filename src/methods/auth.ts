@@ -2,10 +2,12 @@ import type { Grant, LocalCaller, TokenCaller } from '../auth/caller.ts'
 import { limitsFrom } from '../auth/limits.ts'
 import type { Live } from '../auth/live.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
+import type { UserRecord } from '../auth/records.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
+import { Verbatim } from '../protocol/verbatim.ts'
 import { limitFields } from './limit-params.ts'
 import { method, type Services } from './method.ts'
 
@@ -108,18 +110,33 @@ export const whoAmI = method({
       last_access: { ...TIME, description: 'Likewise.' },
     },
   }),
-  handler: (_params, { live, token, user }, { lastAccess }) =>
-    after(live.signed === undefined ? lastAccess.read(token.id) : undefined, (accessed) => ({
-      tokenid: token.id,
-      name: token.name,
-      user: { userid: user.id, username: user.username },
-      type: user.type,
-      scopes: token.scopes,
-      created: seconds(token.created),
-      expires: token.expires === null ? null : seconds(token.expires),
-      last_access: accessed === undefined ? null : seconds(accessed),
-    })),
+  handler: (_params, caller, { lastAccess }) =>
+    after(caller.live.signed === undefined ? lastAccess.read(caller.token.id) : undefined, (accessed) => {
+      const last = accessed === undefined ? 'null' : seconds(accessed)
+      return new Verbatim(`${identityOf(caller)},"last_access":${last}}`)
+    }),
 })
+
+/** Of each token that is kept in memory, and of its user as they were then. */
+const identities = new WeakMap<Live, { readonly user: UserRecord; readonly text: string }>()
+
+/** What of WhoAmI changes only when a record does, so that it is put into words once: open at its end. */
+function identityOf({ live, token, user }: TokenCaller): string {
+  const known = identities.get(live)
+  if (known?.user === user) return known.text
+  const identity: Omit<WhoAmI, 'last_access'> = {
+    tokenid: token.id,
+    name: token.name,
+    user: { userid: user.id, username: user.username },
+    type: user.type,
+    scopes: token.scopes,
+    created: seconds(token.created),
+    expires: token.expires === null ? null : seconds(token.expires),
+  }
+  const text = JSON.stringify(identity).slice(0, -1)
+  identities.set(live, { user, text })
+  return text
+}
 
 export const revokeApiToken = method({
   name: 'Auth.RevokeApiToken',

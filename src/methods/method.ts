@@ -24,6 +24,7 @@ import type { WishRefusals } from '../auth/wish-refusals.ts'
 import type { Params } from '../protocol/jsonrpc.ts'
 import type { Maybe } from '../protocol/maybe.ts'
 import { invalidParameter, type Schema } from '../protocol/schema.ts'
+import type { Verbatim } from '../protocol/verbatim.ts'
 
 /** Who may call: an operator the kernel vouches for, or the least user type whose token may. Nothing is public. */
 export type Access = 'local' | UserType
@@ -133,7 +134,7 @@ export interface Row<A extends Access, P, R> {
     params: P,
     caller: A extends 'local' ? LocalCaller : TokenCaller,
     services: Services,
-  ) => Maybe<R>
+  ) => Maybe<R | Verbatim>
 }
 
 /** A row with its types checked: parameters and result are drawn from the schemas, the caller from the access. */

@@ -106,8 +106,7 @@ class HttpDoor {
     this.#invite(req, sendContinue)
     const answer = async (text: string) => {
       const body = await this.#parts.zabbix.answer(text, origin)
-      announceExpiry(res, origin)
-      sendReply(res, { status: 200, body })
+      sendReply(res, { status: 200, body }, origin)
     }
     // A body that is not UTF-8 is no JSON either: the dialect has words for that.
     this.#read(req, res, origin, { take: (text) => void answer(text), refuse: () => void answer('') })
@@ -122,10 +121,7 @@ class HttpDoor {
     this.#invite(req, sendContinue)
     this.#read(req, res, origin, {
       take: (text) =>
-        void after(this.#parts.exchange.answer(text, origin), (reply) => {
-          announceExpiry(res, origin)
-          sendReply(res, reply)
-        }),
+        void after(this.#parts.exchange.answer(text, origin), (reply) => sendReply(res, reply, origin)),
       refuse: (failure) => this.#fail(req, res, failure),
     })
   }

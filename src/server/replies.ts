@@ -10,24 +10,24 @@ const SAFETY = { 'Cache-Control': 'no-store' }
 
 /** For whoever looks at replies: the token that made the call ends soon. In seconds. */
 export function announceExpiry(res: ServerResponse, { expiresIn }: Origin): void {
-  if (expiresIn === undefined || res.headersSent) return
-  res.setHeader('Postern-Token-Expires-In', String(Math.max(0, Math.ceil(expiresIn / 1000))))
+  if (expiresIn !== undefined && !res.headersSent) res.setHeader(EXPIRES_IN, inSeconds(expiresIn))
 }
 
-/** An answer of the exchange. */
-export function sendReply(res: ServerResponse, { status, body, headers }: Reply): void {
+const EXPIRES_IN = 'Postern-Token-Expires-In'
+
+function inSeconds(milliseconds: number): string {
+  return String(Math.max(0, Math.ceil(milliseconds / 1000)))
+}
+
+/** An answer of the exchange. Its head is written at once, as a list: field by field it would be a map in between. */
+export function sendReply(res: ServerResponse, { status, body, headers }: Reply, { expiresIn }: Origin): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
-  for (const name in headers) res.setHeader(name, headers[name] as string)
-  if (body === undefined) {
-    res.writeHead(status, SAFETY).end()
-    return
-  }
-  res.writeHead(status, {
-    'Cache-Control': 'no-store',
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-  })
-  res.end(body)
+  const head = ['Cache-Control', 'no-store']
+  if (body !== undefined)
+    head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body)))
+  if (expiresIn !== undefined) head.push(EXPIRES_IN, inSeconds(expiresIn))
+  for (const name in headers) head.push(name, headers[name] as string)
+  res.writeHead(status, head).end(body)
 }
 
 /** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */
