@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Outlet } from '../auth/caller.ts'
 import { after } from '../protocol/maybe.ts'
 import type { Exchange } from './exchange.ts'
+import { isBusy } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
 
@@ -74,18 +75,29 @@ export class Conversation implements Outlet {
   }
 
   get idle(): boolean {
-    return this.#origin.connection.inFlight === 0 && this.#waiting.length === 0 && this.#answers.length === 0
+    const { inFlight, queued } = this.#origin.connection
+    return inFlight === 0 && !queued && this.#waiting.length === 0 && this.#answers.length === 0
   }
 
   #busy(): boolean {
     // Answers that were there at once are not in flight, and none is sent before the turn ends.
     if (this.#answers.length >= MOST_ANSWERS || this.#unsent >= MOST_UNSENT) return true
-    return (
-      this.#origin.connection.inFlight >= this.#limits().in_flight || this.#transport.socket.writableNeedDrain
-    )
+    return isBusy(this.#origin.connection, this.#transport.socket, this.#limits().in_flight)
   }
 
   #run(text: string): void {
+    const { commons, known } = this.#origin.connection
+    if (known) {
+      commons.pass()
+      this.#answer(text)
+    } else commons.serve(this.#origin.connection, () => this.#answer(text))
+  }
+
+  #answer(text: string): void {
+    if (this.#input === 'over') {
+      this.#checkDone()
+      return
+    }
     void after(this.#exchange.answer(text, this.#origin), ({ body }) => {
       if (body !== undefined) this.say(body)
       if (this.#waiting.length > 0 || this.#paused || this.#input !== 'open') this.#proceed()

@@ -22,3 +22,11 @@ export function wrongVerb(allow: string): Failure {
 export function notFound(reason: string): Failure {
   return new Failure('invalid_request', reason, { http: 'not_found' })
 }
+
+export const UNKNOWN_EXPECTATION = new Failure(
+  'invalid_request',
+  'Only "Expect: 100-continue" is understood.',
+  {
+    http: 'expectation',
+  },
+)

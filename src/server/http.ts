@@ -4,15 +4,18 @@ import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { type BodyTaker, readBody } from './body.ts'
+import { mayWait } from './crowd.ts'
 import { EndpointServing } from './endpoint-serving.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
-import { clientFailure, notFound, wrongVerb } from './http-failures.ts'
+import { serveHealth } from './health.ts'
+import { clientFailure, notFound, UNKNOWN_EXPECTATION, wrongVerb } from './http-failures.ts'
 import { afterLatest, isBusy, turn } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
-import { announceExpiry, sendFailure, sendRaw, sendReply } from './replies.ts'
+import { sendFailure, sendRaw, sendReply } from './replies.ts'
 import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
+import { endSlices } from './slices.ts'
 import { readTarget, type Target } from './target.ts'
 import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
 import type { ZabbixDialect } from './zabbix.ts'
@@ -77,9 +80,21 @@ class HttpDoor {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): void {
+    const connection = this.#parts.connectionOf(req.socket)
+    if (connection === undefined) {
+      this.#fail(req, res, new Failure('unavailable', 'The connection is closing.'))
+      return
+    }
+    connection.latest = res
+    const goOn = () => this.#route(req, res, connection, sendContinue)
+    if (connection.known) {
+      connection.commons.pass()
+      goOn()
+    } else if (mayWait(connection, req, res)) this.#whenFree(req, connection, goOn)
+  }
+
+  #route(req: IncomingMessage, res: ServerResponse, connection: Connection, sendContinue?: () => void): void {
     try {
-      const connection = this.#connection(req.socket)
-      connection.latest = res
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
       if (target.path === ZABBIX_PATH)
@@ -139,7 +154,7 @@ class HttpDoor {
     const origin = serving.begin(connection)
     if (origin === undefined) return
     if (!endpoint.takesBody) {
-      this.#whenFree(req, origin, () => serving.answer('', origin))
+      this.#whenFree(req, connection, () => serving.answer('', origin))
       return
     }
     this.#invite(req, sendContinue)
@@ -151,21 +166,18 @@ class HttpDoor {
 
   /** A body is begun, and taken, only while the connection is not busy: one that is being read keeps Node reading on. */
   #read(req: IncomingMessage, res: ServerResponse, origin: Origin, { take, refuse }: BodyTaker): void {
-    const taker = { take: (text: string) => this.#whenFree(req, origin, () => take(text)), refuse }
-    this.#whenFree(req, origin, () => readBody(req, res, this.#parts.limits().body, taker))
+    const { connection } = origin
+    const taker = { take: (text: string) => this.#whenFree(req, connection, () => take(text)), refuse }
+    this.#whenFree(req, connection, () => readBody(req, res, this.#parts.limits().body, taker))
   }
 
-  /** At once where there is nothing to wait for: on this path each promise shows. */
-  #whenFree({ socket }: IncomingMessage, { connection }: Origin, goOn: () => void): void {
+  /** At once where there is nothing to wait for: on this path each promise shows. Strangers wait for their turn as well. */
+  #whenFree(req: IncomingMessage, connection: Connection, goOn: () => void): void {
     const { in_flight } = this.#parts.limits()
-    if (isBusy(connection, socket, in_flight)) void turn(connection, socket, in_flight).then(goOn)
-    else goOn()
-  }
-
-  #connection(socket: Socket): Connection {
-    const connection = this.#parts.connectionOf(socket)
-    if (connection === undefined) throw new Failure('unavailable', 'The connection is closing.')
-    return connection
+    if (isBusy(connection, req.socket, in_flight))
+      void turn(connection, req.socket, in_flight).then(() => this.#whenFree(req, connection, goOn))
+    else if (connection.known) goOn()
+    else connection.commons.serve(connection, goOn)
   }
 
   #fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
@@ -176,6 +188,7 @@ class HttpDoor {
 
   #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on('error', ignoreError) // Node has taken its own listener off
+    endSlices(socket)
     const connection = this.#parts.connectionOf(socket)
     // Pipelined behind a call: that one's answer would come out between the frames.
     // And on a stack of its own: the bytes at hand may themselves have been put back a moment ago.
@@ -223,10 +236,6 @@ function ignoreError(): void {}
 
 const ZABBIX_PATH = '/api_jsonrpc.php'
 
-const UNKNOWN_EXPECTATION = new Failure('invalid_request', 'Only "Expect: 100-continue" is understood.', {
-  http: 'expectation',
-})
-
 function isApi({ path }: Target): boolean {
   return path === '/api/' || path === '/api'
 }
@@ -235,9 +244,4 @@ function originOfCall(req: IncomingMessage, target: Target, connection: Connecti
   if (req.method !== 'POST') throw wrongVerb('POST')
   refuseContent(req)
   return originOf(req, target, connection, false)
-}
-
-function serveHealth(req: IncomingMessage, res: ServerResponse, well: boolean): void {
-  if (req.method !== 'GET' && req.method !== 'HEAD') throw wrongVerb('GET, HEAD')
-  res.writeHead(well ? 200 : 503, { 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
 }

@@ -70,6 +70,7 @@ export class Identification {
     const operators = this.#operators()
     const grant = operators.grantTo(peer)
     if (grant === undefined) throw this.#refuse(origin, operators.explain(peer))
+    origin.connection.known = true
     return { kind: 'local', peer, grant }
   }
 
@@ -143,6 +144,7 @@ export class Identification {
     const { address, outlet, connection: line } = origin
     return after(this.#admission.use(live, address), (admitted) => {
       if (!admitted) return undefined
+      line.known = true
       if (live.signed === undefined) this.#lastAccess.touch(live.record.id)
       else this.#signIn.touch(live)
       const ends = endOfSecret(live.record, live.hash)

@@ -2,11 +2,12 @@ import type { ServerResponse } from 'node:http'
 import type { Outlet, Peer } from '../auth/caller.ts'
 import type { Live } from '../auth/live.ts'
 import type { AddressRanges } from '../auth/ranges.ts'
+import type { Commons, Guest } from './commons.ts'
 import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
 
 /** An open connection: what the kernel said about it, and what was found out on it. */
-export interface Connection {
+export interface Connection extends Guest {
   readonly peer: Peer
   /** Whose word about the client's address is taken. Only the remote door has any. */
   readonly proxies: Current<AddressRanges> | undefined
@@ -15,10 +16,14 @@ export interface Connection {
    * It holds the cache's own entry, which a signal or an eviction makes stale; everything else is checked at every call.
    */
   memo: { readonly credential: string; readonly live: Live } | undefined
+  /** Where it is served as long as it is not known. */
+  readonly commons: Commons
+  /** Whether a token that is valid was shown on it, or something minted: until then a stranger's. */
+  known: boolean
+  /** Whether it was refused for too many that wait: nothing more is answered. */
+  crowded: boolean
   /** Calls under way; each element of a batch is one. */
   inFlight: number
-  /** HTTP requests that wait for fewer of them. */
-  readonly waiting: (() => void)[]
   /** Whether one of them is called when the other side has read its answers. */
   awaitsDrain: boolean
   /** Set when it is gone: nobody will read what has not been begun. */

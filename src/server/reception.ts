@@ -5,6 +5,7 @@ import { loopbackPeerUid } from '../linux/loopback.ts'
 import { peerCredentials } from '../linux/peer.ts'
 import { tooMany } from '../protocol/failures.ts'
 import { plainAddress } from './client-address.ts'
+import { Commons } from './commons.ts'
 import type { Current, Limits } from './limits.ts'
 import { neighbourhood } from './neighbourhood.ts'
 import type { Connection } from './origin.ts'
@@ -28,6 +29,7 @@ export interface Entrance {
 export class Reception {
   readonly #limits: Current<Limits>
   readonly #refusals: RefusalLog
+  readonly #commons = new Commons()
   readonly #open = new Map<Socket, Connection>()
   readonly #byAddress = new Map<string, number>()
 
@@ -66,6 +68,10 @@ export class Reception {
       peer,
       proxies: entrance.proxies,
       memo: undefined,
+      commons: this.#commons,
+      known: false,
+      queued: false,
+      crowded: false,
       inFlight: 0,
       waiting: [],
       awaitsDrain: false,

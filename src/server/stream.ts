@@ -28,6 +28,9 @@ export class Stream {
   #size = 0
   #slow: NodeJS.Timeout | undefined
   #ended = false
+  /** While the conversation has enough to do: what has arrived is not even taken apart. */
+  #held = false
+  #rest: Buffer | undefined
 
   constructor(socket: Socket, origin: Origin, exchange: Exchange, limits: Current<Limits>) {
     this.#socket = socket
@@ -36,10 +39,11 @@ export class Stream {
       socket,
       deliver: (answers) => socket.write(`${answers.map(onOneLine).join('\n')}\n`),
       pause: () => {
+        this.#held = true
         this.#stopWatch() // it is not the sender who keeps the line waiting now
         socket.pause()
       },
-      resume: () => socket.resume(),
+      resume: () => this.#resume(),
       end: (reason) => this.#endFor(reason),
     })
     socket.setTimeout(limits().idle, () => this.#idle())
@@ -55,6 +59,10 @@ export class Stream {
   #take(chunk: Buffer): void {
     let from = 0
     for (let at = chunk.indexOf(NEWLINE); at >= 0 && !this.#ended; at = chunk.indexOf(NEWLINE, from)) {
+      if (this.#held) {
+        this.#rest = chunk.subarray(from)
+        return
+      }
       this.#add(chunk.subarray(from, at))
       this.#endLine()
       from = at + 1
@@ -65,6 +73,14 @@ export class Stream {
         () => this.#refuse('The line took too long to arrive.'),
         this.#limits().body_timeout,
       )
+  }
+
+  #resume(): void {
+    this.#held = false
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== undefined) this.#take(rest)
+    if (!this.#held) this.#socket.resume()
   }
 
   #add(piece: Buffer): void {

@@ -1,0 +1,96 @@
+/** Of the time that everything else takes in a turn of the event loop, what strangers may have of it while others are served. */
+const SHARE = 0.25
+/** At least so many milliseconds: those who come to mint are strangers at first. */
+const LEAST_MS = 0.05
+/** A turn, when nobody else is there. */
+const ALONE_MS = 5
+/** How long others count as being there after they were last served, in milliseconds. */
+const MEMORY_MS = 50
+/** Requests that may wait for their turn, spread evenly over the connections that have any. */
+const MOST_WAITING = 8_192
+const LEAST_WAITING = 4
+
+/** A stranger's connection. */
+export interface Guest {
+  /** Whether a message of it waits for its turn. */
+  queued: boolean
+  /** Set when it is gone: nobody will read what has not been begun. */
+  readonly closed: boolean
+  /** HTTP requests that wait until it is less busy. */
+  readonly waiting: (() => void)[]
+}
+
+/**
+ * Where strangers are served: those on whose connection no valid token was shown yet, and nothing minted. However much they
+ * send, others do not wait for more than their share: what does not fit into it waits, one message of each connection
+ * after the other, so that nobody among the strangers waits for whoever sends the most.
+ */
+export class Commons {
+  readonly #queue = new Map<Guest, () => void>()
+  #allowance = ALONE_MS
+  /** Milliseconds of this turn that strangers have had. */
+  #spent = 0
+  #began = 0
+  #scheduled = false
+  #othersCame = false
+  #othersAt = Number.NEGATIVE_INFINITY
+
+  /** Somebody else than a stranger is served. */
+  pass(): void {
+    this.#othersCame = true
+  }
+
+  /** Runs `work` at once, or in its turn; never, where the connection is gone by then. No more than one waits for each connection. */
+  serve(guest: Guest, work: () => void): void {
+    if (!this.#scheduled) this.#begin()
+    if (this.#queue.size === 0 && this.#spent < this.#allowance) {
+      this.#run(work)
+      return
+    }
+    guest.queued = true
+    this.#queue.set(guest, work)
+  }
+
+  /** Whether a connection has so many requests waiting that it takes the room of others. */
+  isCrowdedBy({ waiting }: Guest): boolean {
+    return waiting.length >= Math.max(LEAST_WAITING, MOST_WAITING / Math.max(1, this.#queue.size))
+  }
+
+  #begin(): void {
+    this.#began = performance.now()
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    this.#scheduled = true
+    setImmediate(() => this.#turn())
+  }
+
+  /** The next turn: what it may cost is measured by what everything else has cost in this one. */
+  #turn(): void {
+    const now = performance.now()
+    const others = now - this.#began - this.#spent
+    if (this.#othersCame) this.#othersAt = now
+    const isAlone = now - this.#othersAt > MEMORY_MS
+    this.#allowance = isAlone ? ALONE_MS : Math.max(LEAST_MS, SHARE * others)
+    const wasQuiet = this.#spent === 0 && this.#queue.size === 0
+    this.#began = now
+    this.#spent = 0
+    this.#othersCame = false
+    for (const [guest, work] of this.#queue) {
+      if (this.#spent >= this.#allowance) break
+      this.#queue.delete(guest)
+      guest.queued = false
+      if (!guest.closed) this.#run(work)
+      guest.waiting.shift()?.()
+    }
+    if (wasQuiet) this.#scheduled = false
+    else this.#schedule()
+  }
+
+  #run(work: () => void): void {
+    const started = performance.now()
+    work()
+    this.#spent += performance.now() - started
+  }
+}
