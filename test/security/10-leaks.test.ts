@@ -114,7 +114,8 @@ describe('pitfall 10: every path, with secrets where they belong and where they 
     it(way.name, async () => {
       for (const [path, verbs] of endpointPaths()) {
         const own = await secrets()
-        for (const verb of new Set([...verbs, 'PUT']))
+        // Before anybody knows who is asking, the ways are one, and so are the verbs.
+        for (const verb of way === ways[0] ? [...verbs, 'PUT'] : verbs.slice(0, 1))
           for (const question of requests(path, own)) {
             const asked: Question = { verb, path, ...question }
             replies.note(`${JSON.stringify(asked)} (${way.name})`, await answerOf(way, asked))
@@ -173,7 +174,7 @@ it('pitfall 10: no command prints the token that it is run with', async () => {
 it('pitfall 10: none of these secrets is anywhere else', async () => {
   assert.ok(await accepted(daemon, admin), 'the walk has not ended its own means')
   const witness = canary('the witness', uniqueSecret('witness').slice(0, 40))
-  const { tokenid } = await make(daemon, admin, { name: witness.bytes.toString() })
+  await mint(daemon, { ttl: 0, name: witness.bytes.toString() })
   const page = (after: number) => ok<{ seq: number }[]>(daemon, 'audit.export', { after }, admin)
   const audit: Place[] = []
   for (let lines = await page(0); lines.length > 0; lines = await page(lines.at(-1)?.seq ?? 0))
@@ -185,7 +186,7 @@ it('pitfall 10: none of these secrets is anywhere else', async () => {
   const files = filesBelow(daemon.stateDir, { but: ['pepper'] })
 
   const own = canary('its place', directory)
-  for (const places of [audit, [log], files]) assert.notDeepEqual(finds(places, [witness]), [], tokenid)
+  for (const places of [audit, [log], files]) assert.notDeepEqual(finds(places, [witness]), [], 'looked at')
   assert.deepEqual(finds(processes, [own]).length, 1, 'the command line')
   assert.match(String(metrics[1]), /postern_/)
   assert.ok(replies.count > 300, String(replies.count))
