@@ -46,7 +46,7 @@ async function fill(daemon: Daemon): Promise<{ secrets: string[]; canaries: Cana
   await configure(daemon, admin, { name, secret: signing, self_service: '1', expire: 600 })
   const jwt = await ok<{ token: string }>(daemon, 'jwt.personal.issue', {}, admin)
   const live = [admin, minted, generated?.token ?? '', rotated.token, counted]
-  for (const token of [...live, jwt.token]) assert.ok(await accepted(daemon, token))
+  for (const token of [...live, jwt.token]) assert.ok(await accepted(daemon, token), 'accepted')
   const secrets = [...live, over]
   const canaries = [
     ...secrets.map((secret, at) => canary(`token ${at}`, secret)),
@@ -123,9 +123,9 @@ describe('pitfall 29: secrets at rest', () => {
   it('are there as hashes, and those of JWTs encrypted, under keys that are made from the pepper', async () => {
     const stored = new Map(await rows(daemon.stateDir))
     const hashed = (key: Buffer, secret: string) => stored.has(`h/${new Pepper(key).hash(secret)}`)
-    for (const secret of secrets.slice(0, -1)) assert.ok(hashed(pepper, secret))
+    for (const secret of secrets.slice(0, -1)) assert.ok(hashed(pepper, secret), 'there')
     const other = Buffer.from(pepper).fill(1, 0, 1)
-    for (const secret of secrets) assert.ok(!hashed(other, secret))
+    for (const secret of secrets) assert.ok(!hashed(other, secret), 'under the one pepper alone')
     const [, sealed = ''] = /"secret":"([\w-]+)"/.exec(stored.get(`j/${name}`) ?? '') ?? []
     const open = (key: Buffer) => new Seal(Pepper.derive(key, SEAL_PURPOSE)).open(sealed, name)
     assert.equal(open(pepper), signing)
@@ -150,7 +150,7 @@ describe('pitfall 29: a copy of the database without the pepper', () => {
     writeFileSync(join(state, 'format.json'), JSON.stringify({ ...format, pepper: fingerprint(another) }))
     const thief = await startDaemon(t, { directory: join(copies, 'forged') })
     for (const token of live) assert.equal(await accepted(thief, token), false)
-    assert.ok(await accepted(thief, await mint(thief)))
+    assert.ok(await accepted(thief, await mint(thief)), 'its own')
     await thief.stop()
 
     writeFileSync(join(copied('whole'), 'pepper'), pepper.toString('hex'), { mode: 0o600 })
@@ -176,13 +176,13 @@ it('pitfall 29: two hosts that accept the same token hold different hashes of it
   assert.equal(code, 0, stderr)
 
   const again = await startDaemon(t, { directory: host.directory })
-  for (const secret of shared) assert.ok(await accepted(again, secret))
+  for (const secret of shared) assert.ok(await accepted(again, secret), 'accepted there')
   await again.stop()
   const [here, there] = [await rows(daemon.stateDir), await rows(host.stateDir)].map(
     (all) => new Set(all.map(([key]) => key).filter((key) => key.startsWith('h/'))),
   )
   for (const [one, other] of hashes) {
-    assert.ok(here?.has(`h/${one}`) && there?.has(`h/${other}`))
-    assert.ok(!here?.has(`h/${other}`) && !there?.has(`h/${one}`))
+    assert.ok(here?.has(`h/${one}`) && there?.has(`h/${other}`), 'each its own')
+    assert.ok(!here?.has(`h/${other}`) && !there?.has(`h/${one}`), 'and not the other')
   }
 })
