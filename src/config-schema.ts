@@ -114,6 +114,7 @@ export const ROUTE_KEYS = {
 const upstreamPlace = settings.kind<string>(
   'where a service is: http(s)://, ws(s)://, unix+http:/path, tcp:host:port, unix:/path or exec:/program, without a credential in it',
   (value) => (typeof value === 'string' && parseUpstream(value) !== undefined ? value : undefined),
+  { isPrivate: true },
 )
 
 const namespace = settings.kind<string>(
@@ -137,6 +138,7 @@ const upstreamCredential = settings.kind<UpstreamCredential | undefined>(
     const isKnown = KINDS.includes(kind as string) && Object.keys(rest).length === 0
     return isText && isKnown ? (value as UpstreamCredential) : undefined
   },
+  { isPrivate: true },
 )
 
 /** RFC 9110 section 5.6.2. */

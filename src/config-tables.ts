@@ -82,11 +82,12 @@ function readRow<T>(
     if (!Object.hasOwn(keys, key)) throw settings.unknownName('key', key, Object.keys(keys), where)
   }
   const given = row as Readonly<Record<string, unknown>>
-  const values = Object.entries(keys).map(([key, { fallback, parse, expects }]) => {
+  const values = Object.entries(keys).map(([key, { fallback, parse, expects, isPrivate }]) => {
     if (given[key] === undefined) return [key, fallback]
     const value = parse(given[key])
     if (value !== undefined) return [key, value]
-    throw new Complaint(`${where}: ${key} is ${JSON.stringify(given[key])}, which is not ${expects}`)
+    const shown = isPrivate ? '[not shown]' : JSON.stringify(given[key])
+    throw new Complaint(`${where}: ${key} is ${shown}, which is not ${expects}`)
   })
   return Object.fromEntries(values)
 }

@@ -8,14 +8,20 @@ export interface Setting<T> {
   readonly expects: string
   /** Whether SIGHUP changes it in a running daemon. */
   readonly reloads: boolean
+  /** Whether a wrong value may hold a secret that belongs elsewhere, so that complaints must not repeat it. */
+  readonly isPrivate: boolean
   /** Undefined: not a value of this kind. Flags and the environment give text, the file gives TOML's types. */
   readonly parse: (value: unknown) => T | undefined
 }
 
 type Kind<T> = (fallback: T, more?: { reloads?: boolean }) => Setting<T>
 
-export function kind<T>(expects: string, parse: (value: unknown) => T | undefined): Kind<T> {
-  return (fallback, { reloads = false } = {}) => ({ fallback, expects, reloads, parse })
+export function kind<T>(
+  expects: string,
+  parse: (value: unknown) => T | undefined,
+  { isPrivate = false } = {},
+): Kind<T> {
+  return (fallback, { reloads = false } = {}) => ({ fallback, expects, reloads, isPrivate, parse })
 }
 
 const whole = (value: unknown, min: number, max: number) => {
@@ -74,6 +80,7 @@ export function names(known: readonly string[], { reloads = false } = {}): Setti
     fallback: [],
     expects: `a list of ${known.map((name) => `"${name}"`).join(' and ')}`,
     reloads,
+    isPrivate: false,
     parse(value) {
       const list = typeof value === 'string' ? value.split(',').filter((name) => name !== '') : value
       return Array.isArray(list) && list.every((name) => known.includes(name)) ? list : undefined

@@ -18,16 +18,26 @@ export function faultOf(table: Buffer): string | undefined {
   const footer = table.length - FOOTER
   if (footer < 0 || table.readBigUInt64LE(table.length - 8) !== MAGIC) return 'truncated'
   try {
-    const metaindex = readHandle(table, footer)
-    const index = readHandle(table, metaindex.next)
-    for (const root of [metaindex, index]) {
-      if (!isIntact(table, root)) return 'corrupt'
-      for (const block of handlesIn(unpacked(table, root))) if (!isIntact(table, block)) return 'corrupt'
-    }
+    for (const block of handlesOf(table)) if (!isIntact(table, block)) return 'corrupt'
     return undefined
   } catch (error) {
     if (error instanceof RangeError) return 'corrupt' // Buffer's own for whatever leads outside of the table
     throw error
+  }
+}
+
+/** What is in the blocks of a table that is whole, as it was before it was compressed. */
+export function* blocksOf(table: Buffer): Generator<Buffer> {
+  for (const block of handlesOf(table)) yield unpacked(table, block)
+}
+
+/** Each block before those that it leads to: whoever goes on has found it intact. */
+function* handlesOf(table: Buffer): Generator<Handle> {
+  const metaindex = readHandle(table, table.length - FOOTER)
+  const index = readHandle(table, metaindex.next)
+  for (const root of [metaindex, index]) {
+    yield root
+    yield* handlesIn(unpacked(table, root))
   }
 }
 
