@@ -26,7 +26,7 @@ export async function holds<T>(property: fc.IRawProperty<T>, runs: number): Prom
   assert.fail(`after ${out.numRuns} runs; ${repeat}\n${shown(out.counterexample)}\n${cause}`)
 }
 
-const LONGEST_SHOWN = 4_000
+const LONGEST_SHOWN = 1_500
 
 function shown(value: unknown): string {
   const text = fc.stringify(value)
