@@ -18,6 +18,9 @@ export class Callers {
   /** Of what there is at the moment, or was a moment ago. */
   ids: { readonly tokens: readonly string[]; readonly users: readonly string[] } = { tokens: [], users: [] }
 
+  /** What answers have told, by the name of the member: one cannot make up a secret, or the name of a backup. */
+  readonly told: Record<string, string> = {}
+
   constructor(daemon: Daemon) {
     this.#daemon = daemon
   }
@@ -50,6 +53,14 @@ export class Callers {
     this.#tokens = {}
   }
 
+  remember(result: unknown): void {
+    const of = (Array.isArray(result) ? result[0] : result) as Record<string, unknown> | null
+    for (const member of ['token', 'jti', 'backup']) {
+      const value = typeof of === 'object' ? of?.[member] : undefined
+      if (typeof value === 'string') this.told[member] = value
+    }
+  }
+
   /** The number of the last line in the audit log: there is one for each change. */
   async lastLine(): Promise<number> {
     const [line] = await this.#ask<{ seq: number }[]>('audit.get', { limit: 1 })
@@ -74,6 +85,8 @@ export class Callers {
     for (let at = 0; at < USERS; at++) await this.#makeUser()
     for (let at = 0; at < TOKENS; at++) await mint(this.#daemon, { ttl: 60, name: `stage ${at}` })
     for (const who of ['superadmin', 'user'] as const) await this.token(who)
+    this.told.token = await mint(this.#daemon)
+    this.remember(await this.#ask('jwt.personal.issue', { name: 'AI' }))
     this.ids = { tokens: await this.#list('token', 'tokenid'), users: await this.#list('user', 'userid') }
   }
 

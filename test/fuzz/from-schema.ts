@@ -5,7 +5,7 @@ import type { JsonSchema } from '../../src/protocol/schema.ts'
 
 const MAX_ID = 9223372036854775807n
 /** Few enough that calls meet what calls before them have made. */
-const NAMES = fc.constantFrom('a', 'b', 'backup', 'AI', 'Admin', '__proto__', 'constructor', 'ß😀')
+const NAMES = fc.constantFrom('a', 'b', 'backup', 'AI', 'AI', 'Admin', '__proto__', 'constructor', 'ß😀')
 const MOST_ELEMENTS = 3
 
 const ID = fc.oneof(
@@ -26,11 +26,40 @@ const RANGE = fc.oneof(
   fc.tuple(fc.ipV6(), fc.nat({ max: 128 })).map(([address, bits]) => `${address}/${bits}`),
 )
 
+const LOOSE = fc.oneof(
+  fc.constantFrom('0', '1', '', 'HS256', 'RS256', 'ES512', 'SYS_Creator', 60, 1, null, true),
+  NAMES,
+  fc.jsonValue({ maxDepth: 2 }),
+)
+
+/** An agreement on JWTs: sometimes one that can be kept. */
+const AGREEMENT = fc.record(
+  {
+    name: NAMES,
+    secret: fc.constantFrom('short', 'a secret of more than thirty-two bytes, for tests', '************'),
+    algorithm: fc.constantFrom('HS256', 'HS384', 'HS512', 'RS256', 'ES512', 'none'),
+    expire: fc.constantFrom<unknown>(1, '60', 4_294_967_295, 0, '1e3', null),
+    fieldmap: fc.constantFrom<unknown>({ username: 'sub' }, '{"username":"sub","name":"n"}', '{', {
+      username: 'exp',
+    }),
+    enable: fc.constantFrom<unknown>('0', '1', true, 2),
+    inituser: fc.constantFrom<unknown>('0', '1', 0),
+    initroles: fc.constantFrom('SYS_Reader', 'SYS_Creator', 'Administrator', 'constructor'),
+    self_service: fc.constantFrom('0', '1'),
+    token_name: NAMES,
+  },
+  { requiredKeys: ['name'], noNullPrototype: true },
+)
+
 /** What the schema says in words alone. */
 const IN_WORDS: readonly (readonly [RegExp, fc.Arbitrary<unknown>])[] = [
   [/^A method, `namespace\.\*`, or `\*`/, SCOPE],
   [/^An IP address, or "unix"/, ADDRESS],
   [/^Where it would come from/, ADDRESS],
+  [
+    /^name, secret, algorithm/,
+    fc.oneof(AGREEMENT, table({ description: 'name, secret, algorithm, expire' })),
+  ],
   [/^Addresses and CIDR ranges/, fc.array(RANGE, { minLength: 1, maxLength: MOST_ELEMENTS })],
 ]
 
@@ -115,12 +144,6 @@ function record({ properties, required = [] }: JsonSchema): fc.Arbitrary<object>
   const model = Object.fromEntries(members.map(([name, json]) => [name, fromSchema(json)]))
   return fc.record(model, { requiredKeys: required as string[], noNullPrototype: true })
 }
-
-const LOOSE = fc.oneof(
-  fc.constantFrom('0', '1', '', 'HS256', 'RS256', 'ES512', 'SYS_Creator', 60, 1, null, true),
-  NAMES,
-  fc.jsonValue({ maxDepth: 2 }),
-)
 
 /** An object of any members: those that its description names, and more. */
 function table({ description = '' }: JsonSchema): fc.Arbitrary<object> {
