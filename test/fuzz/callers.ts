@@ -67,6 +67,12 @@ export class Callers {
     return line?.seq ?? 0
   }
 
+  /** What callers have changed since. The daemon has changes of its own: tokens end while others are talked about. */
+  async linesSince(number: number): Promise<unknown[]> {
+    const lines = await this.#ask<{ by: { kind: string } }[]>('audit.get', { after: number })
+    return lines.filter(({ by }) => by.kind !== 'daemon')
+  }
+
   /** What the store’s own inspection finds wrong. */
   async findings(): Promise<string[]> {
     return (await this.#ask<{ findings: string[] }>('store.check', {})).findings

@@ -115,7 +115,8 @@ async function ask(asked: Asked): Promise<void> {
   } else if (error !== undefined) assert.equal(FAULTS.has(error.code), false, JSON.stringify(error))
   callers.remember(result)
   if (error === undefined && row.effect === 'write') callers.forget()
-  else assert.equal(await callers.lastLine(), before, 'a refusal, or a question, has changed something')
+  // A refusal, or a question, changes nothing.
+  else assert.deepEqual(await callers.linesSince(before), [])
 }
 
 describe('every method, whoever calls it with whatever parameters', () => {
@@ -132,7 +133,7 @@ describe('every method, whoever calls it with whatever parameters', () => {
         fc.asyncProperty(call, ([by, door, drawn, positional]) =>
           ask(wordCall(row, by, door, drawn, positional)),
         ),
-        16,
+        12,
       )
       await assertUnharmed(daemon)
     })
