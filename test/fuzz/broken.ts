@@ -11,6 +11,7 @@ export function toJson(value: unknown): string {
 }
 
 const FOREIGN = fc.oneof(
+  fc.constantFrom<unknown>(null, true, '', 'x', 0, -1, [], {}),
   fc.constantFrom(
     ...[null, true, false, '', ' ', 'x', '-1', '1e5', '0x10', '1.0', 'NaN', 'Infinity', '１'],
     ...[0, -1, 0.5, 1e21, -(2 ** 31) - 1, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 63, ENDLESS],

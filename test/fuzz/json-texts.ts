@@ -17,7 +17,9 @@ const ODD_TEXT = fc.string({
   maxLength: 12,
 })
 const KEY = fc.oneof(fc.constantFrom(...INHERITED, ...MEMBERS), ODD_TEXT)
-const TEXT = fc.oneof(ODD_TEXT, KEY, fc.string({ unit: 'binary', maxLength: 40 }))
+/** Where a string ends is what quotes and backslashes are for. */
+const QUOTED = fc.string({ unit: fc.constantFrom('\\', '"', '[', '{', 'a'), maxLength: 5 })
+const TEXT = fc.oneof(ODD_TEXT, KEY, QUOTED, fc.string({ unit: 'binary', maxLength: 40 }))
 
 /** Beyond the limit of 64, and far beyond what a recursive reader has stack for. */
 const DEEP = fc
