@@ -23,7 +23,20 @@ function membersOf(json: JsonSchema): string[] {
 }
 
 /** Each of them stands once for each member. */
-const PLAIN: readonly unknown[] = [null, true, '', 'x', 0, -1, 1e999, [], {}, [null], [[]], [{}]]
+const PLAIN: readonly unknown[] = [
+  null,
+  true,
+  '',
+  'x',
+  0,
+  -1,
+  Number.POSITIVE_INFINITY,
+  [],
+  {},
+  [null],
+  [[]],
+  [{}],
+]
 
 function assertReadOrRefused({ read }: Method['params'], value: unknown): void {
   try {
