@@ -136,7 +136,8 @@ function fromFile(file: ConfigFile | undefined): Record<string, Given> {
   for (const [section, content] of Object.entries(file.content)) {
     if (TABLE_NAMES.includes(section as keyof Tables)) continue
     const keys = sectionOf(section, file.path)
-    if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    const isTable = typeof content === 'object' && content !== null && !(content instanceof Date)
+    if (!isTable || Array.isArray(content)) {
       throw new Complaint(`${file.path}: ${section} is a section`, `write [${section}] and its keys below`)
     }
     for (const [key, value] of Object.entries(content)) {

@@ -120,7 +120,7 @@ function output<R>(fields: Fields<R>): Schema<string[] | undefined> {
     }),
   )
   return {
-    json: { anyOf: [{ const: 'extend' }, { type: 'array', items: { enum: every } }] },
+    json: { anyOf: [{ const: 'extend' }, { type: 'array', items: { enum: every }, uniqueItems: true }] },
     read(value, path) {
       if (value === 'extend') return undefined
       if (typeof value === 'string') throw invalidParameter(path, 'value must be "extend"')

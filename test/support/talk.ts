@@ -49,6 +49,8 @@ export async function http(
   const req = request({ ...where, method, path, headers, agent: false })
   req.end(body)
   const [res] = await once(req, 'response')
+  // Behind a large body Node's client writes once more, nothing: that fails where the answer has already ended the connection.
+  req.on('error', () => {})
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk as Buffer)
   const text = Buffer.concat(chunks).toString('utf8')

@@ -23,6 +23,15 @@ export function isJwtShaped(credential: string): boolean {
   return credential.includes('.') && credential.length <= LONGEST && SHAPE.test(credential)
 }
 
+/**
+ * Base64url leaves bits over at its end. With others than zeros in them the same signature has as many as sixteen spellings
+ * (RFC 4648 section 3.5), and a token would be accepted as texts that nobody has signed.
+ */
+function isSpelledOnce(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
+}
+
 /** Sign-in with a JWT that an outside system, or we ourselves, have signed: from its text to its user. */
 export class SignIn implements Feed {
   readonly #configurations: Configurations
@@ -62,6 +71,7 @@ export class SignIn implements Feed {
     const key = hash('sha256', token, 'base64url')
     const known = this.#cache.get(key)
     if (known !== undefined) return this.check(known)
+    if (!isSpelledOnce(token)) return undefined
     for (const configuration of this.#configurations.all()) {
       const claims = await this.#claimsOf(token, configuration)
       const live = claims && (await this.#liveOf(claims, key, configuration, enlists))
