@@ -20,5 +20,12 @@ for (const door of ['unix', 'tcp'] as const) {
       assert.equal(answer.split('HTTP/1.1 ').length, 2)
       assert.equal((await http(daemon, undefined, { door, method: 'GET', path: '/healthz' })).status, 200)
     })
+
+    it('an expectation that is not met is refused once, whatever is wrong with the body behind it', async () => {
+      const head = HEAD.replace('\r\n\r\n', '\r\nExpect: nothing\r\n\r\n')
+      const answer = await raw(daemon, `${head}nonsense\r\n`, { door })
+      assert.match(answer, /^HTTP\/1\.1 417 /)
+      assert.equal(answer.split('HTTP/1.1 ').length, 2)
+    })
   })
 }
