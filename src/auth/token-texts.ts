@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
+import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { decodeSignal, type TokenRecord, tokenKey } from './records.ts'
 import { parseToken } from './token-steps.ts'
@@ -17,11 +18,13 @@ const MOST = 10_000
 /** The words for tokens that are asked about by their id: they change when the record does, and follow the store's signals. */
 export class TokenTexts implements Feed {
   readonly #store: Store
+  readonly #clock: Clock
   readonly #word: (record: TokenRecord) => TokenText
   readonly #known = new LRUCache<string, TokenText>({ max: MOST })
 
-  constructor(store: Store, word: (record: TokenRecord) => TokenText) {
+  constructor(store: Store, clock: Clock, word: (record: TokenRecord) => TokenText) {
     this.#store = store
+    this.#clock = clock
     this.#word = word
     store.subscribe(this)
   }
@@ -29,7 +32,7 @@ export class TokenTexts implements Feed {
   /** Undefined: there is no such token. */
   find(id: string): Maybe<TokenText | undefined> {
     const known = this.#known.get(id)
-    if (known !== undefined) return known
+    if (known !== undefined && !this.#isOver(known)) return known
     const entry = this.#store.get(tokenKey(id))
     // A store that takes its time could be overtaken by a signal: what it gives is not kept.
     if (entry instanceof Promise) return after(entry, (found) => found && this.#word(parseToken(found)))
@@ -38,8 +41,13 @@ export class TokenTexts implements Feed {
 
   #keep(id: string, entry: Entry): TokenText {
     const text = this.#word(parseToken(entry))
-    this.#known.set(id, text)
+    if (!this.#isOver(text)) this.#known.set(id, text)
     return text
+  }
+
+  /** Then it may be swept away at any time, of which nothing is signalled: nobody could be signed in by it any more. */
+  #isOver({ record: { expires } }: TokenText): boolean {
+    return expires !== null && this.#clock.now() >= expires
   }
 
   signal(payload: string): void {

@@ -1,7 +1,7 @@
 import { queryFields } from '../auth/query-params.ts'
 import type { TokenChange, TokenDraft } from '../auth/token-change.ts'
+import { tokenFields } from '../auth/token-fields.ts'
 import type { TokenQueryParams } from '../auth/token-get.ts'
-import { tokenFields } from '../auth/token-get.ts'
 import { filled, list, looseInteger, nullable, objects, unique } from '../protocol/loose.ts'
 import { described, id, object, optional, type Schema, shape, text } from '../protocol/schema.ts'
 import { limitFields } from './limit-params.ts'

@@ -27,6 +27,7 @@ export function readBody(req: IncomingMessage, res: ServerResponse, limit: numbe
     chunks.push(chunk)
     if (size <= limit) return
     req.off('data', collect).off('end', finish)
+    if (res.headersSent) return // what came behind, in the same packet, was malformed and is refused already
     refuseTooLarge(req, res, limit)
   }
   const finish = () => {

@@ -75,8 +75,10 @@ class HttpDoor {
   }
 
   #refuseExpectation(req: IncomingMessage, res: ServerResponse): void {
-    if (this.#endpointOf(req) === undefined) sendFailure(req, res, UNKNOWN_EXPECTATION)
-    else this.#serve(req, res)
+    const connection = this.#parts.connectionOf(req.socket)
+    if (connection !== undefined) connection.latest = res // or a fault in its body is answered as another's
+    if (this.#endpointOf(req) !== undefined) this.#serve(req, res)
+    else sendFailure(req, res, UNKNOWN_EXPECTATION)
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, sendContinue?: () => void): void {
