@@ -15,7 +15,6 @@ import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
 import { sendFailure, sendRaw, sendReply } from './replies.ts'
 import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
-import { endSlices } from './slices.ts'
 import { readTarget, type Target } from './target.ts'
 import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
 import type { ZabbixDialect } from './zabbix.ts'
@@ -190,7 +189,6 @@ class HttpDoor {
 
   #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     socket.on('error', ignoreError) // Node has taken its own listener off
-    endSlices(socket)
     const connection = this.#parts.connectionOf(socket)
     // Pipelined behind a call: that one's answer would come out between the frames.
     // And on a stack of its own: the bytes at hand may themselves have been put back a moment ago.

@@ -31,6 +31,8 @@ export class Stream {
   /** While the conversation has enough to do: what has arrived is not even taken apart. */
   #held = false
   #rest: Buffer | undefined
+  /** The other side has said all it wants to. */
+  #heardAll = false
 
   constructor(socket: Socket, origin: Origin, exchange: Exchange, limits: Current<Limits>) {
     this.#socket = socket
@@ -50,8 +52,8 @@ export class Stream {
     socket.on('data', (chunk) => this.#take(chunk))
     // A client that has said all it wants to (nc, a pipe) still gets its answers, and that of a last line without newline.
     socket.on('end', () => {
-      this.#endLine()
-      this.end({ drop: false })
+      this.#heardAll = true
+      if (this.#rest === undefined) this.#finish()
     })
     socket.on('close', () => this.#stopWatch())
   }
@@ -80,7 +82,14 @@ export class Stream {
     const rest = this.#rest
     this.#rest = undefined
     if (rest !== undefined) this.#take(rest)
-    if (!this.#held) this.#socket.resume()
+    if (this.#rest !== undefined) return
+    if (this.#heardAll) this.#finish()
+    else if (!this.#held) this.#socket.resume()
+  }
+
+  #finish(): void {
+    this.#endLine()
+    this.end({ drop: false })
   }
 
   #add(piece: Buffer): void {
