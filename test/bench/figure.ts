@@ -23,8 +23,9 @@ export interface Omission {
   readonly omitted: string
 }
 
-/** How thorough a run is. `long` takes as long as it takes. */
-export type Form = 'smallest' | 'quick' | 'full' | 'long'
+/** How thorough a run is: a second each (for a test of the benchmark itself), a minute in all, five, as long as it takes. */
+export const FORMS = ['smallest', 'quick', 'full', 'long'] as const
+export type Form = (typeof FORMS)[number]
 
 const ROUNDS: Readonly<Record<Form, number>> = { smallest: 0.05, quick: 0.2, full: 1, long: 2 }
 const TOKENS: Readonly<Record<Form, number>> = { smallest: 0.01, quick: 1, full: 1, long: 1 }

@@ -1,24 +1,23 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Scope } from '../support/daemon.ts'
-import { Bench, type Figure, type Form } from './figure.ts'
+import { Bench, type Figure, FORMS, type Form } from './figure.ts'
 import { describeMachine } from './machine.ts'
 import { inWords, missed, type Report, type ReportedRow, withTargets } from './report.ts'
 
 /**
- * `npm run bench -- [--quick | --long] [--only 1,3] [--json FILE]`: all figures or some, as a table and, into a file, as
- * JSON. Exits with 1 when a target is missed, with 2 when something could not be measured.
+ * `npm run bench -- [--form quick|full|long] [--only 1,3] [--json FILE]`: all figures or some, as a table and, into a
+ * file, as JSON; --quick is --form quick. Exits with 1 when a target is missed, with 2 when something could not be measured.
  */
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    long: { type: 'boolean', default: false },
+    form: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
   },
 })
-if (values.quick && values.long) throw new Error('--quick or --long, not both')
-const form: Form = values.quick ? 'quick' : values.long ? 'long' : 'full'
+const form = formOf(values.form ?? (values.quick ? 'quick' : 'full'))
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
 let cleanUps: (() => void)[] = []
@@ -73,6 +72,12 @@ async function chosen(): Promise<Figure[]> {
   for (const number of wanted ?? [])
     if (!found.some((figure) => figure.number === number)) throw new Error(`there is no figure ${number}`)
   return found
+}
+
+function formOf(text: string): Form {
+  const form = FORMS.find((one) => one === text)
+  if (form === undefined) throw new Error(`--form is one of ${FORMS.join(', ')}`)
+  return form
 }
 
 /** Those who were started last end first: a daemon before its folder. */

@@ -123,7 +123,7 @@ async function measureLatencies(
 
 async function measureUncached(bench: Bench): Promise<Row> {
   const name = 'Auth.WhoAmI, 10⁶ tokens in rotation'
-  if (!bench.isLong) return { name, omitted: 'takes minutes: --long' }
+  if (!bench.isLong) return { name, omitted: 'takes minutes: --form long' }
   bench.say(`   filling a store with ${UNCACHED} tokens`)
   const field = await prepare(bench, UNCACHED)
   const contenders: Contender[] = []
