@@ -1,6 +1,7 @@
 import type { Scope } from '../support/daemon.ts'
 import { Load } from './load/load.ts'
-import type { Spread } from './paired.ts'
+import type { LanePlan } from './load/plan.ts'
+import type { Contender, Extent, Spread } from './paired.ts'
 
 /** What a value has to be. */
 export type Target = { readonly atLeast: number } | { readonly atMost: number }
@@ -27,8 +28,20 @@ export interface Omission {
 export const FORMS = ['smallest', 'quick', 'full', 'long'] as const
 export type Form = (typeof FORMS)[number]
 
-const ROUNDS: Readonly<Record<Form, number>> = { smallest: 0.05, quick: 0.2, full: 1, long: 2 }
-const TOKENS: Readonly<Record<Form, number>> = { smallest: 0.01, quick: 1, full: 1, long: 1 }
+interface Scale {
+  readonly rounds: number
+  readonly leastRounds: number
+  readonly warmUps: number
+  readonly burst: number
+  readonly tokens: number
+}
+
+const SCALES: Readonly<Record<Form, Scale>> = {
+  smallest: { rounds: 0, leastRounds: 2, warmUps: 1, burst: 0.2, tokens: 0.01 },
+  quick: { rounds: 0.2, leastRounds: 5, warmUps: 8, burst: 0.5, tokens: 0.3 },
+  full: { rounds: 1, leastRounds: 5, warmUps: 10, burst: 1, tokens: 1 },
+  long: { rounds: 2, leastRounds: 5, warmUps: 10, burst: 1, tokens: 1 },
+}
 
 /** What a figure is measured with. Everything that it starts ends with its scope. */
 export class Bench {
@@ -48,18 +61,30 @@ export class Bench {
     return this.form === 'long'
   }
 
-  /** How many of so many rounds of the full form. */
-  rounds(full: number): { rounds: number; warmUps: number } {
-    const rounds = Math.max(this.form === 'smallest' ? 2 : 5, Math.round(full * ROUNDS[this.form]))
-    return { rounds, warmUps: this.form === 'smallest' ? 1 : 12 }
+  /** How many of so many rounds of the full form. `warm`: caches and compilers are already. */
+  rounds(full: number, { warm = false } = {}): Extent {
+    const { rounds, leastRounds, warmUps } = this.#scale
+    return { rounds: Math.max(leastRounds, Math.round(full * rounds)), warmUps: warm ? 1 : warmUps }
   }
 
   tokens(full: number): number {
-    return Math.round(full * TOKENS[this.form])
+    return Math.round(full * this.#scale.tokens)
   }
 
-  milliseconds(full: number): number {
-    return this.form === 'smallest' ? full / 4 : full
+  /** Connects to a server: whoever asks there as fast as they are answered, for so long at a time. */
+  async asking(name: string, plan: LanePlan, milliseconds: number): Promise<Contender> {
+    const lane = await this.load.lane(plan)
+    return { name, burst: () => lane.burst(milliseconds * this.#scale.burst) }
+  }
+
+  /** The same at a given rate. */
+  async pacing(name: string, plan: LanePlan, milliseconds: number, rate: number): Promise<Contender> {
+    const lane = await this.load.lane(plan)
+    return { name, burst: () => lane.paced(milliseconds * this.#scale.burst, rate) }
+  }
+
+  get #scale(): Scale {
+    return SCALES[this.form]
   }
 }
 

@@ -2,8 +2,7 @@ import { startDaemon, temporaryDirectory } from '../../support/daemon.ts'
 import { call } from '../../support/talk.ts'
 import { type Server, startBare } from '../baselines/start.ts'
 import type { Bench, Figure, Row } from '../figure.ts'
-import type { Lane } from '../load/load.ts'
-import type { Place } from '../load/plan.ts'
+import type { LanePlan } from '../load/plan.ts'
 import { type Contender, Rounds } from '../paired.ts'
 import { type Seeded, seedDaemon } from '../seeding.ts'
 
@@ -77,11 +76,11 @@ async function prepare({ scope }: Bench, count: number): Promise<Field> {
 async function measureRates(bench: Bench, field: Field, door: Door, rows: Row[]): Promise<number> {
   const contenders: Contender[] = []
   for (const method of NAMES) {
-    contenders.push(await closedLoop(bench, field, 'postern', door, method))
-    contenders.push(await closedLoop(bench, field, 'bare', door, method))
+    contenders.push(await asking(bench, field, 'postern', door, method))
+    contenders.push(await asking(bench, field, 'bare', door, method))
   }
-  contenders.push(await closedLoop(bench, field, 'control', door, 'Auth.WhoAmI'))
-  const rounds = await Rounds.run(contenders, bench.rounds(40))
+  contenders.push(await asking(bench, field, 'control', door, 'Auth.WhoAmI'))
+  const rounds = await Rounds.run(contenders, bench.rounds(30))
   const bare = 'bare Auth.WhoAmI'
   rows.push({ name: `${CONTROL}, ${door}`, unit: 'ratio', value: rounds.ratio('control Auth.WhoAmI', bare) })
   for (const method of NAMES) {
@@ -102,10 +101,10 @@ async function measureLatencies(
 ): Promise<void> {
   const contenders: Contender[] = []
   for (const who of ['postern', 'bare', 'control'] as const) {
-    const lane = await laneTo(bench, field, who, door, 'Auth.WhoAmI')
-    contenders.push({ name: who, burst: () => lane.paced(bench.milliseconds(PACED_MS), rate) })
+    const plan = planTo(field, who, door, 'Auth.WhoAmI')
+    contenders.push(await bench.pacing(who, plan, PACED_MS, rate))
   }
-  const rounds = await Rounds.run(contenders, bench.rounds(15))
+  const rounds = await Rounds.run(contenders, bench.rounds(10, { warm: true }))
   for (const [quantity, label] of [
     ['p50', 'p50'],
     ['p99', 'p99'],
@@ -128,28 +127,21 @@ async function measureUncached(bench: Bench): Promise<Row> {
   const field = await prepare(bench, UNCACHED)
   const contenders: Contender[] = []
   for (const who of ['postern', 'bare'] as const)
-    contenders.push(await closedLoop(bench, field, who, 'Unix socket', 'Auth.WhoAmI'))
-  const rounds = await Rounds.run(contenders, bench.rounds(40))
+    contenders.push(await asking(bench, field, who, 'Unix socket', 'Auth.WhoAmI'))
+  const rounds = await Rounds.run(contenders, bench.rounds(30))
   return { name, unit: 'ratio', value: rounds.ratio('postern Auth.WhoAmI', 'bare Auth.WhoAmI') }
 }
 
 type Who = 'postern' | 'bare' | 'control'
 
-async function closedLoop(
-  bench: Bench,
-  field: Field,
-  who: Who,
-  door: Door,
-  method: MethodName,
-): Promise<Contender> {
-  const lane = await laneTo(bench, field, who, door, method)
-  return { name: `${who} ${method}`, burst: () => lane.burst(bench.milliseconds(BURST_MS)) }
+function asking(bench: Bench, field: Field, who: Who, door: Door, method: MethodName): Promise<Contender> {
+  return bench.asking(`${who} ${method}`, planTo(field, who, door, method), BURST_MS)
 }
 
 /** The same bytes for everybody. */
-function laneTo({ load }: Bench, field: Field, who: Who, door: Door, method: MethodName): Promise<Lane> {
+function planTo(field: Field, who: Who, door: Door, method: MethodName): LanePlan {
   const { socket, port } = field[who]
-  const place: Place = door === 'loopback' ? { port } : { socket }
+  const place = door === 'loopback' ? { port } : { socket }
   const request = { protocol: 'http', bearer: true, body: METHODS[method], tokens: field.tokens } as const
-  return load.lane({ place, connections: CONNECTIONS, request })
+  return { place, connections: CONNECTIONS, request }
 }
