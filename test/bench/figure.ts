@@ -71,16 +71,20 @@ export class Bench {
     return Math.round(full * this.#scale.tokens)
   }
 
+  milliseconds(full: number): number {
+    return full * this.#scale.burst
+  }
+
   /** Connects to a server: whoever asks there as fast as they are answered, for so long at a time. */
   async asking(name: string, plan: LanePlan, milliseconds: number): Promise<Contender> {
     const lane = await this.load.lane(plan)
-    return { name, burst: () => lane.burst(milliseconds * this.#scale.burst) }
+    return { name, burst: () => lane.burst(this.milliseconds(milliseconds)) }
   }
 
   /** The same at a given rate. */
   async pacing(name: string, plan: LanePlan, milliseconds: number, rate: number): Promise<Contender> {
     const lane = await this.load.lane(plan)
-    return { name, burst: () => lane.paced(milliseconds * this.#scale.burst, rate) }
+    return { name, burst: () => lane.paced(this.milliseconds(milliseconds), rate) }
   }
 
   get #scale(): Scale {
