@@ -1,7 +1,8 @@
 import type { Scope } from '../support/daemon.ts'
-import { Load } from './load/load.ts'
+import { Load, type Measured } from './load/load.ts'
 import type { LanePlan } from './load/plan.ts'
-import type { Contender, Extent, Spread } from './paired.ts'
+import type { Contender, Extent, Sample, Spread } from './paired.ts'
+import { processorTime } from './processor.ts'
 
 /** What a value has to be. */
 export type Target = { readonly atLeast: number } | { readonly atMost: number }
@@ -28,19 +29,21 @@ export interface Omission {
 export const FORMS = ['smallest', 'quick', 'full', 'long'] as const
 export type Form = (typeof FORMS)[number]
 
+const WARMING_MS = 250
+
 interface Scale {
   readonly rounds: number
   readonly leastRounds: number
-  readonly warmUps: number
+  readonly warmUp: number
   readonly burst: number
   readonly tokens: number
 }
 
 const SCALES: Readonly<Record<Form, Scale>> = {
-  smallest: { rounds: 0, leastRounds: 2, warmUps: 1, burst: 0.2, tokens: 0.01 },
-  quick: { rounds: 0.2, leastRounds: 5, warmUps: 8, burst: 0.5, tokens: 0.3 },
-  full: { rounds: 1, leastRounds: 5, warmUps: 10, burst: 1, tokens: 1 },
-  long: { rounds: 2, leastRounds: 5, warmUps: 10, burst: 1, tokens: 1 },
+  smallest: { rounds: 0, leastRounds: 2, warmUp: 0.002, burst: 0.2, tokens: 0.01 },
+  quick: { rounds: 0.2, leastRounds: 5, warmUp: 0.4, burst: 0.5, tokens: 0.3 },
+  full: { rounds: 1, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
+  long: { rounds: 2, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
 }
 
 /** What a figure is measured with. Everything that it starts ends with its scope. */
@@ -61,10 +64,10 @@ export class Bench {
     return this.form === 'long'
   }
 
-  /** How many of so many rounds of the full form. `warm`: caches and compilers are already. */
-  rounds(full: number, { warm = false } = {}): Extent {
-    const { rounds, leastRounds, warmUps } = this.#scale
-    return { rounds: Math.max(leastRounds, Math.round(full * rounds)), warmUps: warm ? 1 : warmUps }
+  /** How many of so many rounds of the full form. */
+  rounds(full: number): Extent {
+    const { rounds, leastRounds } = this.#scale
+    return { rounds: Math.max(leastRounds, Math.round(full * rounds)) }
   }
 
   tokens(full: number): number {
@@ -75,10 +78,23 @@ export class Bench {
     return full * this.#scale.burst
   }
 
-  /** Connects to a server: whoever asks there as fast as they are answered, for so long at a time. */
-  async asking(name: string, plan: LanePlan, milliseconds: number): Promise<Contender> {
+  /**
+   * Lets a server answer so many calls before the first that is measured: until then compilers and caches are cold, and
+   * a daemon that has just started would be measured, not one that runs.
+   */
+  async warm(plan: LanePlan, calls: number): Promise<void> {
     const lane = await this.load.lane(plan)
-    return { name, burst: () => lane.burst(this.milliseconds(milliseconds)) }
+    let served = 0
+    while (served < calls * this.#scale.warmUp)
+      served += (await lane.burst(this.milliseconds(WARMING_MS))).calls
+    await lane.close()
+  }
+
+  /** Connects to a server: whoever asks there as fast as they are answered, for so long at a time. `pid`: the server's. */
+  async asking(name: string, plan: LanePlan, milliseconds: number, pid?: number): Promise<Contender> {
+    const lane = await this.load.lane(plan)
+    const ask = () => lane.burst(this.milliseconds(milliseconds))
+    return { name, burst: pid === undefined ? ask : () => withProcessorTime(pid, ask) }
   }
 
   /** The same at a given rate. */
@@ -90,6 +106,13 @@ export class Bench {
   get #scale(): Scale {
     return SCALES[this.form]
   }
+}
+
+/** Adds the microseconds of processor time that a server has used for each call: busy neighbours hardly change it. */
+async function withProcessorTime(pid: number, ask: () => Promise<Measured>): Promise<Sample> {
+  const before = processorTime(pid)
+  const measured = await ask()
+  return { ...measured, processor: ((processorTime(pid) - before) * 1000) / measured.calls }
 }
 
 /** One figure of the benchmark: a file of its own in figures/. */

@@ -34,9 +34,14 @@ async function measureAll(figures: readonly Figure[]): Promise<number> {
   const begun = performance.now()
   const machine = describeMachine()
   const rows: ReportedRow[] = []
+  const failures: string[] = []
   for (const figure of figures) {
     say(`${figure.number}. ${figure.name} …`)
-    rows.push(...withTargets(figure, await measure(figure)))
+    try {
+      rows.push(...withTargets(figure, await measure(figure)))
+    } catch (error) {
+      failures.push(`figure ${figure.number} could not be measured: ${(error as Error).stack}`)
+    }
   }
   const report: Report = {
     at: new Date().toISOString(),
@@ -48,6 +53,8 @@ async function measureAll(figures: readonly Figure[]): Promise<number> {
   }
   process.stdout.write(inWords(report))
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
+  for (const failure of failures) say(failure)
+  if (failures.length > 0) return 2
   return missed(report).length === 0 ? 0 : 1
 }
 

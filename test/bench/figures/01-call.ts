@@ -1,8 +1,9 @@
-import { startDaemon, temporaryDirectory } from '../../support/daemon.ts'
+import { temporaryDirectory } from '../../support/daemon.ts'
 import { call } from '../../support/talk.ts'
 import { type Server, startBare } from '../baselines/start.ts'
 import type { Bench, Figure, Row } from '../figure.ts'
 import type { LanePlan } from '../load/plan.ts'
+import { startMeasuredDaemon } from '../measured-daemon.ts'
 import { type Contender, Rounds } from '../paired.ts'
 import { type Seeded, seedDaemon } from '../seeding.ts'
 
@@ -12,6 +13,8 @@ const CACHED = 10_000
 const UNCACHED = 1_000_000
 const BURST_MS = 100
 const PACED_MS = 300
+/** Calls: three times around all tokens. */
+const WARM_UP = 3 * CACHED
 
 const METHODS = {
   'Auth.WhoAmI': '{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}',
@@ -48,6 +51,7 @@ const figure: Figure = {
   },
   async run(bench) {
     const field = await prepare(bench, bench.tokens(CACHED))
+    await warm(bench, field)
     const rows: Row[] = []
     for (const door of DOORS) {
       const rate = await measureRates(bench, field, door, rows)
@@ -62,7 +66,7 @@ export default figure
 async function prepare({ scope }: Bench, count: number): Promise<Field> {
   const directory = temporaryDirectory(scope)
   const tokens = await seedDaemon(directory, count)
-  const postern = await startDaemon(scope, { directory })
+  const postern = await startMeasuredDaemon(scope, { directory })
   const results: Record<string, unknown> = {}
   for (const method of NAMES) {
     const params = method === 'token.get' ? { tokenids: String(tokens.firstId) } : undefined
@@ -70,6 +74,14 @@ async function prepare({ scope }: Bench, count: number): Promise<Field> {
   }
   const bare = () => startBare(scope, 'http', results)
   return { tokens, postern, bare: await bare(), control: await bare() }
+}
+
+async function warm(bench: Bench, field: Field): Promise<void> {
+  for (const method of NAMES) {
+    await bench.warm(planTo(field, 'postern', 'Unix socket', method), WARM_UP)
+    await bench.warm(planTo(field, 'bare', 'Unix socket', method), WARM_UP / 2)
+  }
+  await bench.warm(planTo(field, 'control', 'Unix socket', 'Auth.WhoAmI'), WARM_UP)
 }
 
 /** Returns how many calls per second Auth.WhoAmI has reached. */
@@ -86,7 +98,11 @@ async function measureRates(bench: Bench, field: Field, door: Door, rows: Row[])
   for (const method of NAMES) {
     const value = rounds.ratio(`postern ${method}`, `bare ${method}`)
     rows.push({ name: `${method}, ${door}`, unit: 'ratio', value })
+    const time = rounds.ratio(`postern ${method}`, `bare ${method}`, 'processor')
+    rows.push({ name: `${method}, ${door}: processor time of the server`, unit: 'ratio', value: time })
   }
+  const used = rounds.spread('postern Auth.WhoAmI', 'processor')
+  rows.push({ name: `Auth.WhoAmI, ${door}: processor time of a call`, unit: 'µs', value: used })
   const reached = rounds.spread('postern Auth.WhoAmI')
   rows.push({ name: `Auth.WhoAmI, ${door}: calls`, unit: 'calls/s', value: reached })
   return reached.median
@@ -104,7 +120,7 @@ async function measureLatencies(
     const plan = planTo(field, who, door, 'Auth.WhoAmI')
     contenders.push(await bench.pacing(who, plan, PACED_MS, rate))
   }
-  const rounds = await Rounds.run(contenders, bench.rounds(10, { warm: true }))
+  const rounds = await Rounds.run(contenders, bench.rounds(10))
   for (const [quantity, label] of [
     ['p50', 'p50'],
     ['p99', 'p99'],
@@ -135,7 +151,7 @@ async function measureUncached(bench: Bench): Promise<Row> {
 type Who = 'postern' | 'bare' | 'control'
 
 function asking(bench: Bench, field: Field, who: Who, door: Door, method: MethodName): Promise<Contender> {
-  return bench.asking(`${who} ${method}`, planTo(field, who, door, method), BURST_MS)
+  return bench.asking(`${who} ${method}`, planTo(field, who, door, method), BURST_MS, field[who].pid)
 }
 
 /** The same bytes for everybody. */

@@ -1,14 +1,17 @@
-import { startDaemon, temporaryDirectory } from '../../support/daemon.ts'
+import { temporaryDirectory } from '../../support/daemon.ts'
 import { call } from '../../support/talk.ts'
 import { type Server, startBare } from '../baselines/start.ts'
 import type { Bench, Figure, Row } from '../figure.ts'
 import type { LanePlan, RequestPlan } from '../load/plan.ts'
+import { startMeasuredDaemon } from '../measured-daemon.ts'
 import { type Contender, Rounds } from '../paired.ts'
 import { type Seeded, seedDaemon } from '../seeding.ts'
 
 const TOKENS = 5_000
 const BURST_MS = 80
 const BATCH = 100
+/** Calls, over each transport. */
+const WARM_UP = 4 * TOKENS
 
 const DOORS = { lines: 'newline JSON', websocket: 'WebSocket' } as const
 type Protocol = keyof typeof DOORS
@@ -40,7 +43,7 @@ const figure: Figure = {
   async run(bench) {
     const directory = temporaryDirectory(bench.scope)
     const tokens = await seedDaemon(directory, bench.tokens(TOKENS))
-    const postern = await startDaemon(bench.scope, { directory })
+    const postern = await startMeasuredDaemon(bench.scope, { directory })
     const { json } = await call(postern, 'Auth.WhoAmI', undefined, { token: tokens.secret })
     const results = { 'Auth.WhoAmI': json.result }
     const contenders = [
@@ -67,6 +70,8 @@ async function overHttp(
   const plan = ({ socket }: Server, connections: number, request: RequestPlan): LanePlan => {
     return { place: { socket }, connections, request }
   }
+  await bench.warm(plan(postern, 50, single), WARM_UP)
+  for (const server of [bare, control]) await bench.warm(plan(server, 50, single), WARM_UP / 2)
   return [
     await bench.asking('bare http 50', plan(bare, 50, single), BURST_MS),
     await bench.asking('control', plan(control, 50, single), BURST_MS),
@@ -86,6 +91,8 @@ async function overStreams(
   for (const protocol of PROTOCOLS) {
     const bare = await startBare(bench.scope, protocol, results)
     const request: RequestPlan = { protocol, body: WITH_TOKEN, tokens }
+    for (const { socket } of [postern, bare])
+      await bench.warm({ place: { socket }, ...WAYS[1], request }, 5 * WARM_UP)
     for (const { label, ...way } of WAYS) {
       for (const [who, { socket }] of [
         ['postern', postern],

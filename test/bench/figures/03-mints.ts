@@ -6,12 +6,15 @@ import type { MintRows } from '../baselines/disk.ts'
 import { startBare, startDisk, startRedis } from '../baselines/start.ts'
 import type { Bench, Figure, Row } from '../figure.ts'
 import type { LanePlan } from '../load/plan.ts'
+import { startMeasuredDaemon } from '../measured-daemon.ts'
 import { type Contender, Rounds } from '../paired.ts'
 
 const CALLERS = [1, 16, 256, 1024] as const
 /** Where the comparison with others is made. */
 const MANY = 256
 const BURST_MS = 150
+/** Calls. */
+const WARM_UP = 10_000
 
 const MINT = '{"jsonrpc":"2.0","method":"Auth.CreateApiToken","params":{"ttl":3600},"id":1}'
 
@@ -27,7 +30,8 @@ const figure: Figure = {
   },
   async run(bench) {
     const stored = await whatAMintStores(bench)
-    const postern = await startDaemon(bench.scope)
+    const postern = await startMeasuredDaemon(bench.scope)
+    await bench.warm(planTo(postern.socket, MANY), WARM_UP)
     const redis = needsProgram('redis-server')
     const contenders = [
       ...(await minting(bench, postern)),
@@ -36,6 +40,7 @@ const figure: Figure = {
     ]
     if (!redis.skip) {
       const server = await startRedis(bench.scope, stored.each[0]?.[1] ?? '')
+      await bench.warm(planTo(server.socket, MANY), WARM_UP)
       contenders.push(await bench.asking('redis', planTo(server.socket, MANY), BURST_MS))
     }
     const rounds = await Rounds.run(contenders, bench.rounds(20))
@@ -51,8 +56,10 @@ function planTo(socket: string, connections: number): LanePlan {
   return { place: { socket }, connections, request: { protocol: 'http', body: MINT } }
 }
 
-function minting(bench: Bench, { socket }: Daemon): Promise<Contender[]> {
-  const lanes = CALLERS.map((callers) => bench.asking(`mints ${callers}`, planTo(socket, callers), BURST_MS))
+function minting(bench: Bench, { socket, pid }: Daemon): Promise<Contender[]> {
+  const lanes = CALLERS.map((callers) =>
+    bench.asking(`mints ${callers}`, planTo(socket, callers), BURST_MS, pid),
+  )
   return Promise.all(lanes)
 }
 
@@ -60,6 +67,7 @@ async function bareServers(bench: Bench): Promise<Contender[]> {
   const results = { 'Auth.CreateApiToken': 'x'.repeat(53) }
   const asking = async (name: string) => {
     const { socket } = await startBare(bench.scope, 'http', results)
+    await bench.warm(planTo(socket, MANY), WARM_UP)
     return bench.asking(name, planTo(socket, MANY), BURST_MS)
   }
   return [await asking('bare'), await asking('control')]
@@ -108,6 +116,11 @@ function rowsOf(rounds: Rounds): Row[] {
       { name: `mints, callers: ${callers}`, unit: 'calls/s', value: rounds.spread(`mints ${callers}`) },
       { name: `p99, callers: ${callers}`, unit: 'ms', value: rounds.spread(`mints ${callers}`, 'p99') },
     ]),
+    {
+      name: `processor time of a mint, callers: ${MANY}`,
+      unit: 'µs',
+      value: rounds.spread(many, 'processor'),
+    },
     { name: 'fdatasync', unit: 'calls/s', value: rounds.spread('fdatasync') },
   ]
 }
