@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { startBare } from '../support/bare.ts'
 import {
   type Daemon,
   postern,
@@ -102,7 +100,7 @@ async function lasting({ daemon, admin }: Ground): Promise<Known> {
 
 function load(_scope: Scope, ground: Ground, register: Register, plan: Plan, toReload: readonly string[]) {
   return within(async (own) => {
-    const bare = await bareServer(own, ground.daemon.directory)
+    const { socket: bare } = await startBare(own, join(ground.daemon.directory, 'bare.sock'))
     const hands: Hand[] = []
     for (let n = 0; n <= plan.workers; n++)
       hands.push({ ...ground, register, doors: await openDoors(own, ground) })
@@ -122,15 +120,6 @@ function load(_scope: Scope, ground: Ground, register: Register, plan: Plan, toR
       going = false
     }
   })
-}
-
-async function bareServer(scope: Scope, directory: string): Promise<string> {
-  const path = join(directory, 'bare.sock')
-  const program = fileURLToPath(new URL('../support/bare-server.mjs', import.meta.url))
-  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
-  scope.after(() => child.kill('SIGKILL'))
-  await once(child.stdout, 'data')
-  return path
 }
 
 function neglected(kept: Housekeeping, least: number): string[] {

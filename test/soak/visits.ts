@@ -4,23 +4,9 @@ import { within } from '../support/scope.ts'
 import { call, http, mint, open, webSocket } from '../support/talk.ts'
 import type { Deed } from './careers.ts'
 import { any } from './register.ts'
+import { soon } from './soon.ts'
 
-/** Until what must come comes, in milliseconds: a bound, not a measurement. */
-const PATIENCE_MS = 20_000
 const BATCH = 40
-
-async function soon<T>(what: string, work: Promise<T>): Promise<T> {
-  const stop = new AbortController()
-  const late = pause(PATIENCE_MS, undefined, { signal: stop.signal }).then(
-    () => Promise.reject(new Error(`did not come about: ${what}`)),
-    () => undefined as never,
-  )
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    stop.abort()
-  }
-}
 
 /** Opened with a token, spoken over, and closed by the token's end. */
 export const webSocketLife: Deed = ({ daemon, admin }) =>

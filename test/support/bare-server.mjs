@@ -1,15 +1,31 @@
 import { createServer } from 'node:http'
 
-/** A server of Node's own that answers every request alike, on the Unix socket that it is told: what the machine gives. */
+/** Servers of Node's own that answer every request alike, on the Unix socket that they are told and on loopback: what the machine gives. */
 const ANSWER = `{"jsonrpc":"2.0","id":1,"result":${JSON.stringify({ filling: 'x'.repeat(150) })}}`
-const server = createServer((req, res) => {
+function answer(req, res) {
   const chunks = []
+  req.on('error', () => {})
   req.on('data', (chunk) => chunks.push(chunk))
   req.on('end', () => {
-    if (chunks.length > 0) JSON.parse(Buffer.concat(chunks).toString('utf8'))
-    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': ANSWER.length }).end(ANSWER)
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': ANSWER.length })
+    res.end(isJson(Buffer.concat(chunks).toString('utf8')) ? ANSWER : ANSWER.replaceAll('x', '-'))
   })
-})
-server.keepAliveTimeout = 120_000
-server.on('clientError', (_error, socket) => socket.destroy())
-server.listen(process.argv[2], () => process.stdout.write('listening\n'))
+}
+
+function isJson(text) {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const [unix, tcp] = [createServer(answer), createServer(answer)]
+for (const server of [unix, tcp]) {
+  server.keepAliveTimeout = 120_000
+  server.on('clientError', (_error, socket) => socket.destroy())
+}
+unix.listen(process.argv[2], () =>
+  tcp.listen(0, '127.0.0.1', () => process.stdout.write(`${tcp.address().port}\n`)),
+)
