@@ -27,16 +27,19 @@ const PEAK_EVERY_MS = 25
 /** As many files as the kernel lets us: those of 10,000 connections, and more. */
 const MANY_FILES = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)" && exec "$@"', 'sh']
 
-/** A daemon as it is installed, but for doors where an attacker may come from. */
+/** A daemon as it is installed, but for doors where an attacker may come from, and `limits`. */
 export async function build(
   scope: Scope,
   extent: Pick<Target, 'scale' | 'most'>,
+  limits = '',
 ): Promise<Fortress & { readonly daemon: Daemon }> {
   const directory = temporaryDirectory(scope)
   const { cert, key } = await makeCertificate(directory, 'siege')
   const secure = new Address(cert)
   const proxied = join(directory, 'proxied.sock')
   const config = `
+[limits]
+${limits}
 [[remote]]
 listen = "${secure}"
 cert = "${cert}"
