@@ -5,8 +5,14 @@ import type { Step, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { lastAccessKey, tokenKey } from './records.ts'
 
-/** Steps of one write; more would hold up verification while they are encoded. */
-const CHUNK = 200
+/** Tokens of one write; more would hold up verification while they are encoded. */
+const CHUNK = 100
+
+interface Note {
+  readonly id: string
+  readonly at: number
+  readonly steps: readonly Step[]
+}
 
 /** When each token was last accepted. Kept in memory and written now and then, so that a verification writes nothing. */
 export class LastAccess {
@@ -45,24 +51,43 @@ export class LastAccess {
     this.#writing = this.#pending
     this.#pending = new Map()
     try {
-      let steps: Step[] = []
+      let notes: Note[] = []
       for (const [id, at] of this.#writing) {
-        const key = lastAccessKey(id)
-        const stored = await this.#store.get(key)
-        // Used, and deleted before this: it leaves nothing behind.
-        if (stored === undefined && (await this.#store.get(tokenKey(id))) === undefined) continue
-        // Forward only: neither an older process nor a corrected clock takes back what was seen.
-        if (stored === undefined || Number(stored.value) < at) steps.push({ key, write: String(at) })
-        if (steps.length < CHUNK) continue
-        await this.#ledger.note(steps)
+        const steps = await this.#stepsFor(id, at)
+        if (steps.length > 0) notes.push({ id, at, steps })
+        if (notes.length < CHUNK) continue
+        await this.#note(notes)
         await nextTurn()
-        steps = []
+        notes = []
       }
-      if (steps.length > 0) await this.#ledger.note(steps)
+      if (notes.length > 0) await this.#note(notes)
       this.#writing = new Map()
     } catch (error) {
       this.#pending = new Map([...this.#writing, ...this.#pending])
       throw error
     }
+  }
+  /** They expect the token as it is: one that is deleted before they are written leaves nothing behind. */
+  async #stepsFor(id: string, at: number): Promise<Step[]> {
+    const token = await this.#store.get(tokenKey(id))
+    if (token === undefined) return []
+    const key = lastAccessKey(id)
+    const stored = await this.#store.get(key)
+    // Forward only: neither an older process nor a corrected clock takes back what was seen.
+    if (stored !== undefined && Number(stored.value) >= at) return []
+    return [
+      { key: token.key, expect: token.version },
+      { key, write: String(at) },
+    ]
+  }
+
+  /** All at once or, where one of the tokens was changed meanwhile, each by itself; what was changed is written next time. */
+  async #note(notes: readonly Note[]): Promise<void> {
+    if (await this.#ledger.note(notes.flatMap(({ steps }) => steps))) return
+    const alone = notes.map(async ({ id, at, steps }) => {
+      const written = await this.#ledger.note(steps)
+      if (!written && !this.#pending.has(id)) this.#pending.set(id, at)
+    })
+    await Promise.all(alone)
   }
 }

@@ -75,9 +75,9 @@ export class Ledger {
     throw new Failure('unavailable', 'Others keep changing the same object: try again.')
   }
 
-  /** For what may be lost in a power cut: last access, and the mark itself. Never synced. */
-  async note(steps: readonly Step[]): Promise<void> {
-    await this.#write({ steps: [...steps, this.#mark()], lossy: true })
+  /** For what may be lost in a power cut: last access, and the mark itself. Never synced. False: a condition failed. */
+  note(steps: readonly Step[]): Promise<boolean> {
+    return this.#write({ steps: [...steps, this.#mark()], lossy: true })
   }
 
   /** Writes the mark alone, so that a clock set back during a restart does not revive what has expired since the last commit. */

@@ -33,15 +33,14 @@ export interface MessageLimits {
 
 /** Text → message. Throws `parse_error` and `invalid_request`; a bad element of a batch is answered in its place. */
 export function parseMessage(text: string, limits: MessageLimits): Message {
+  // Before it is parsed: a megabyte of brackets takes the parser a quarter of a second. 2 × depth brackets are the least
+  // that a valid text that is too deep can hold: short calls skip the scan.
+  if (text.length > 2 * limits.depth) refuseDeep(text, limits.depth)
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw new Failure('parse_error', 'The message is not valid JSON.', { cause })
-  }
-  // 2 × depth brackets are the least a text that is too deep can hold: short calls skip the scan.
-  if (text.length > 2 * limits.depth && nestsDeeperThan(text, limits.depth)) {
-    throw new Failure('invalid_request', `The message nests deeper than ${limits.depth} levels.`)
+    throw notJson(cause)
   }
   if (!Array.isArray(value)) return { batch: false, element: readElement(value) }
   if (value.length === 0) throw new Failure('invalid_request', 'The batch is empty.')
@@ -84,9 +83,21 @@ export function isId(id: unknown): id is Id {
   )
 }
 
-/** Scans text that is known to be valid JSON; a recursive walk of the value could itself run out of stack. */
-export function nestsDeeperThan(text: string, limit: number): boolean {
-  let depth = 0
+function refuseDeep(text: string, limit: number): void {
+  const { deepest, unclosed } = nestingOf(text)
+  if (deepest <= limit) return
+  if (unclosed !== 0) throw notJson()
+  throw new Failure('invalid_request', `The message nests deeper than ${limit} levels.`)
+}
+
+function notJson(cause?: unknown): Failure {
+  return new Failure('parse_error', 'The message is not valid JSON.', { cause })
+}
+
+/** Looks at text before it is parsed, whatever it is; a recursive walk of the value could itself run out of stack. */
+export function nestingOf(text: string): { deepest: number; unclosed: number } {
+  let deepest = 0
+  let unclosed = 0
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case 0x22: // "
@@ -94,21 +105,21 @@ export function nestsDeeperThan(text: string, limit: number): boolean {
         break
       case 0x5b: // [
       case 0x7b: // {
-        if (++depth > limit) return true
+        if (++unclosed > deepest) deepest = unclosed
         break
       case 0x5d: // ]
       case 0x7d: // }
-        depth--
+        unclosed--
     }
   }
-  return false
+  return { deepest, unclosed }
 }
 
-/** Where a string ends that begins at `open`, in text that is known to be valid JSON. */
+/** Where a string ends that begins at `open`; one that does not end, at the end of the text. */
 export function endOfString(text: string, open: number): number {
   let close = text.indexOf('"', open + 1)
-  while (isEscaped(text, close)) close = text.indexOf('"', close + 1)
-  return close
+  while (close >= 0 && isEscaped(text, close)) close = text.indexOf('"', close + 1)
+  return close < 0 ? text.length : close
 }
 
 function isEscaped(text: string, at: number): boolean {

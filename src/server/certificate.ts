@@ -42,7 +42,9 @@ export class Certificate {
     const giveUp = () => socket.destroy()
     socket.on('error', giveUp)
     socket.on('_tlsError', giveUp) // a fault within TLS; without a tls.Server nobody else hears of it
-    raw.on('end', giveUp) // gone before there was anything to end
+    // Gone before there was anything to end: both may stay half open, and would until their time is over.
+    raw.on('end', giveUp)
+    socket.on('end', giveUp)
     const timer = setTimeout(giveUp, milliseconds)
     socket.once('close', () => {
       clearTimeout(timer)
@@ -51,6 +53,7 @@ export class Certificate {
     socket.once('secure', () => {
       clearTimeout(timer)
       raw.off('end', giveUp)
+      socket.off('end', giveUp)
       enter(socket)
     })
   }

@@ -1,5 +1,5 @@
 import { Failure } from '../protocol/failures.ts'
-import { type Id, isId, nestsDeeperThan, type Params } from '../protocol/jsonrpc.ts'
+import { type Id, isId, nestingOf, type Params } from '../protocol/jsonrpc.ts'
 import { invalidParameter } from '../protocol/schema.ts'
 
 /** PHP's json_decode goes no deeper. */
@@ -36,12 +36,9 @@ export function parseZabbix(text: string, maxBatch: number): ZabbixMessage {
 
 function parseStrictly(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    if (
-      !(text.length > MAX_DEPTH && nestsDeeperThan(text, MAX_DEPTH)) &&
-      !(/\\ud[89a-f]/i.test(text) && hasLoneSurrogate(value))
-    ) {
-      return value
+    if (!(text.length > MAX_DEPTH && nestingOf(text).deepest > MAX_DEPTH)) {
+      const value: unknown = JSON.parse(text)
+      if (!(/\\ud[89a-f]/i.test(text) && hasLoneSurrogate(value))) return value
     }
   } catch {
     // falls through to the one answer that there is for all of these

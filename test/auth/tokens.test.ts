@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tokenKey } from '../../src/auth/records.ts'
+import { lastAccessKey, tokenKey } from '../../src/auth/records.ts'
+import { erasure } from '../../src/auth/token-steps.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { authority, keys, LOCAL, observed } from '../support/parts.ts'
 
@@ -87,6 +88,24 @@ describe('last access', () => {
     lastAccess.touch('7')
     await lastAccess.flush()
     assert.equal((await store.get(`a/${'7'.padStart(19, '0')}`))?.value, String(first + 5000))
+  })
+
+  it('leaves nothing behind of a token that is deleted while it is being written', async () => {
+    const { store } = observed()
+    const { tokens, lastAccess } = await authority(store)
+    const [one, other] = [await tokens.mint({ ttl: 10 }, LOCAL), await tokens.mint({ ttl: 10 }, LOCAL)]
+    for (const { record } of [one, other]) lastAccess.touch(record.id)
+    const get = store.get.bind(store)
+    store.get = async (key) => {
+      const entry = await get(key)
+      if (entry?.key === tokenKey(one.record.id)) await store.commit({ steps: erasure(entry) })
+      return entry
+    }
+    await lastAccess.flush()
+    store.get = get
+    await lastAccess.flush()
+    const left = (await keys(store)).filter((key) => key.startsWith('a/'))
+    assert.deepEqual(left, [lastAccessKey(other.record.id)])
   })
 
   it('of thousands of tokens is written in chunks', async () => {
