@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
+import type { Connection } from './origin.ts'
 
 /** Bodies over the limit are read on and thrown away up to this many times the limit, so that the sender gets to see its 413. */
 const DISCARDED = 16
@@ -14,8 +15,18 @@ export interface BodyTaker {
   readonly refuse: (failure: Failure) => void
 }
 
+/** Bytes of a chunk from which on a stranger's next one waits for its turn, and what to read one costs, in milliseconds. */
+const LARGE = 16 * 1024
+const READING_MS = 0.02
+
 /** Reads a request's body. Nobody is called when it will not come: the client went away, or its 413 is under way. */
-export function readBody(req: IncomingMessage, res: ServerResponse, limit: number, taker: BodyTaker): void {
+export function readBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { connection, limit }: { readonly connection: Connection; readonly limit: number },
+  taker: BodyTaker,
+): void {
+  if (!connection.known) req.on('data', (chunk: Buffer) => slowDown(req, connection, chunk))
   if (Number(req.headers['content-length'] ?? 0) > limit) {
     refuseTooLarge(req, res, limit)
     return
@@ -36,6 +47,13 @@ export function readBody(req: IncomingMessage, res: ServerResponse, limit: numbe
     else taker.refuse(new Failure('parse_error', 'The message is not valid UTF-8.'))
   }
   req.on('data', collect).on('end', finish)
+}
+
+function slowDown(req: IncomingMessage, connection: Connection, { length }: Buffer): void {
+  if (length < LARGE || connection.queued) return
+  req.pause()
+  connection.commons.pay(READING_MS)
+  connection.commons.serve(connection, () => req.resume())
 }
 
 /**

@@ -1,9 +1,12 @@
-/** Of the time that everything else takes in a turn of the event loop, what strangers may have of it while others are served. */
-const SHARE = 0.25
-/** At least so many milliseconds: those who come to mint are strangers at first. */
-const LEAST_MS = 0.05
-/** A turn, when nobody else is there. */
-const ALONE_MS = 5
+/**
+ * What strangers may have while others are served, of the time that everything else takes. Reading what they send, and
+ * writing what they are answered, costs once more what is measured here: together it is a fifth.
+ */
+const SHARE = 0.1
+/** At least so many milliseconds in a turn of the event loop: those who come to mint are strangers at first. */
+const LEAST_MS = 0.02
+/** At most, and when nobody else is there. */
+const MOST_MS = 5
 /** How long others count as being there after they were last served, in milliseconds. */
 const MEMORY_MS = 50
 /** Requests that may wait for their turn, spread evenly over the connections that have any. */
@@ -27,8 +30,9 @@ export interface Guest {
  */
 export class Commons {
   readonly #queue = new Map<Guest, () => void>()
-  #allowance = ALONE_MS
-  /** Milliseconds of this turn that strangers have had. */
+  /** Milliseconds that strangers may still have. Below zero after a message that took long: it is paid for first. */
+  #credit = MOST_MS
+  /** What they have had in this turn. */
   #spent = 0
   #began = 0
   #scheduled = false
@@ -43,12 +47,17 @@ export class Commons {
   /** Runs `work` at once, or in its turn; never, where the connection is gone by then. No more than one waits for each connection. */
   serve(guest: Guest, work: () => void): void {
     if (!this.#scheduled) this.#begin()
-    if (this.#queue.size === 0 && this.#spent < this.#allowance) {
+    if (this.#queue.size === 0 && this.#credit > 0) {
       this.#run(work)
       return
     }
     guest.queued = true
     this.#queue.set(guest, work)
+  }
+
+  /** For what costs time elsewhere: milliseconds. */
+  pay(cost: number): void {
+    this.#credit -= cost
   }
 
   /** Whether a connection has so many requests waiting that it takes the room of others. */
@@ -72,13 +81,14 @@ export class Commons {
     const others = now - this.#began - this.#spent
     if (this.#othersCame) this.#othersAt = now
     const isAlone = now - this.#othersAt > MEMORY_MS
-    this.#allowance = isAlone ? ALONE_MS : Math.max(LEAST_MS, SHARE * others)
+    const earned = Math.max(LEAST_MS, SHARE * others)
+    this.#credit = isAlone ? MOST_MS : Math.min(MOST_MS, this.#credit + earned)
     const wasQuiet = this.#spent === 0 && this.#queue.size === 0
     this.#began = now
     this.#spent = 0
     this.#othersCame = false
     for (const [guest, work] of this.#queue) {
-      if (this.#spent >= this.#allowance) break
+      if (this.#credit <= 0) break
       this.#queue.delete(guest)
       guest.queued = false
       if (!guest.closed) this.#run(work)
@@ -91,6 +101,8 @@ export class Commons {
   #run(work: () => void): void {
     const started = performance.now()
     work()
-    this.#spent += performance.now() - started
+    const took = performance.now() - started
+    this.#spent += took
+    this.#credit -= took
   }
 }

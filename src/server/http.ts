@@ -169,7 +169,9 @@ class HttpDoor {
   #read(req: IncomingMessage, res: ServerResponse, origin: Origin, { take, refuse }: BodyTaker): void {
     const { connection } = origin
     const taker = { take: (text: string) => this.#whenFree(req, connection, () => take(text)), refuse }
-    this.#whenFree(req, connection, () => readBody(req, res, this.#parts.limits().body, taker))
+    this.#whenFree(req, connection, () =>
+      readBody(req, res, { connection, limit: this.#parts.limits().body }, taker),
+    )
   }
 
   /** At once where there is nothing to wait for: on this path each promise shows. Strangers wait for their turn as well. */

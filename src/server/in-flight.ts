@@ -11,9 +11,13 @@ export function end(connection: Connection, calls: number): void {
   connection.waiting.shift()?.()
 }
 
-/** Whether a connection has enough to do: calls under way, one that waits for its turn, or answers that the other side does not read. */
+/**
+ * Whether a connection has enough to do: calls under way, one that waits for its turn, or answers that the other side
+ * does not read. For strangers one call at a time is enough.
+ */
 export function isBusy(connection: Connection, socket: Socket, limit: number): boolean {
-  return connection.inFlight >= limit || connection.queued || socket.writableNeedDrain
+  const { inFlight, queued, known } = connection
+  return inFlight >= (known ? limit : 1) || queued || socket.writableNeedDrain
 }
 
 /** Waits until a connection is not busy any more. Until then nothing more is read, so that what waits is bounded. */

@@ -44,6 +44,7 @@ export class WebSocketDoor {
       clientTracking: false,
       maxPayload: frame,
       perMessageDeflate: false,
+      autoPong: false, // see Session.#pong
     })
     this.#heartbeat = setInterval(() => this.#beat(), idle / 2).unref()
   }
@@ -99,6 +100,8 @@ class Session {
   readonly #ws: WebSocket
   readonly conversation: Conversation
   #heard = true
+  /** What the last ping brought, until it is answered. */
+  #ping: Buffer | undefined
 
   constructor(ws: WebSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
     this.#ws = ws
@@ -117,7 +120,19 @@ class Session {
     ws.on('pong', () => {
       this.#heard = true
     })
+    ws.on('ping', (data) => this.#pong(data))
     ws.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary))
+  }
+
+  /** Of the pings of one turn of the event loop the last one alone is answered (RFC 6455 section 5.5.3). */
+  #pong(data: Buffer): void {
+    this.#heard = true
+    if (this.#ping === undefined)
+      setImmediate(() => {
+        if (this.#ws.readyState === this.#ws.OPEN) this.#ws.pong(this.#ping)
+        this.#ping = undefined
+      })
+    this.#ping = data
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
