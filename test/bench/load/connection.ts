@@ -28,7 +28,7 @@ export class Connection {
 
   private constructor(socket: Socket, plan: LanePlan) {
     this.#socket = socket
-    const answers = new Answers(plan)
+    const answers = new Answers(plan, (payload) => socket.write(Buffer.concat([pongHead(payload), payload])))
     socket.on('data', (chunk) => {
       try {
         this.#answered(answers.take(chunk))
@@ -86,4 +86,9 @@ async function upgrade(socket: Socket): Promise<void> {
   const [answer] = (await once(socket, 'data')) as [Buffer]
   const text = answer.toString('latin1')
   if (!text.startsWith('HTTP/1.1 101 ') || !text.endsWith('\r\n\r\n')) throw new Error(`no upgrade: ${text}`)
+}
+
+/** As long as the ping (at most 125 bytes), masked with zeros. */
+function pongHead({ length }: Buffer): Buffer {
+  return Buffer.from([0x8a, 0x80 | length, 0, 0, 0, 0])
 }
