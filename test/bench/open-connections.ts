@@ -15,14 +15,19 @@ export async function openConnections(
   daemon: Daemon,
   token: string,
   count: number,
-): Promise<{ readonly allClosed: Promise<number> }> {
+): Promise<{ readonly allClosed: Promise<number>; drop(): void }> {
   const closed: Promise<number>[] = []
+  const sockets: Socket[] = []
+  const drop = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  scope.after(drop)
   for (let opened = 0; opened < count; opened++) {
     const socket = opened < WATCHES ? await watching(daemon, token) : await upgraded(daemon, token)
-    scope.after(() => void socket.destroy())
+    sockets.push(socket)
     closed.push(once(socket, 'close').then(() => performance.now()))
   }
-  return { allClosed: Promise.all(closed).then((times) => Math.max(...times)) }
+  return { allClosed: Promise.all(closed).then((times) => Math.max(...times)), drop }
 }
 
 async function upgraded(daemon: Daemon, token: string): Promise<Socket> {
