@@ -99,10 +99,10 @@ export class Bench {
     return { name, burst: pid === undefined ? ask : () => withProcessorTime(pid, ask) }
   }
 
-  /** The same at a given rate. */
-  async pacing(name: string, plan: LanePlan, milliseconds: number, rate: number): Promise<Contender> {
+  /** The same at a given rate, which may differ from round to round. */
+  async pacing(name: string, plan: LanePlan, milliseconds: number, rate: () => number): Promise<Contender> {
     const lane = await this.load.lane(plan)
-    return { name, burst: () => lane.paced(this.milliseconds(milliseconds), rate) }
+    return { name, burst: () => lane.paced(this.milliseconds(milliseconds), rate()) }
   }
 
   get #scale(): Scale {
