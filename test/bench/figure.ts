@@ -29,7 +29,9 @@ export interface Omission {
 export const FORMS = ['smallest', 'quick', 'full', 'long'] as const
 export type Form = (typeof FORMS)[number]
 
+/** In bursts of so many milliseconds, and on a busy machine not for longer than so many in all. */
 const WARMING_MS = 250
+const _WARMING_AT_MOST_MS = 3_000
 
 interface Scale {
   readonly rounds: number
@@ -41,7 +43,7 @@ interface Scale {
 
 const SCALES: Readonly<Record<Form, Scale>> = {
   smallest: { rounds: 0, leastRounds: 2, warmUp: 0.002, burst: 0.2, tokens: 0.01 },
-  quick: { rounds: 0.2, leastRounds: 5, warmUp: 0.4, burst: 0.5, tokens: 0.3 },
+  quick: { rounds: 0.2, leastRounds: 5, warmUp: 0.25, burst: 0.5, tokens: 0.3 },
   full: { rounds: 1, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
   long: { rounds: 2, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
 }
@@ -97,10 +99,10 @@ export class Bench {
     return { name, burst: pid === undefined ? ask : () => withProcessorTime(pid, ask) }
   }
 
-  /** The same at a given rate. */
-  async pacing(name: string, plan: LanePlan, milliseconds: number, rate: number): Promise<Contender> {
+  /** The same at a given rate, which may differ from round to round. */
+  async pacing(name: string, plan: LanePlan, milliseconds: number, rate: () => number): Promise<Contender> {
     const lane = await this.load.lane(plan)
-    return { name, burst: () => lane.paced(this.milliseconds(milliseconds), rate) }
+    return { name, burst: () => lane.paced(this.milliseconds(milliseconds), rate()) }
   }
 
   get #scale(): Scale {

@@ -37,8 +37,10 @@ async function measureAll(figures: readonly Figure[]): Promise<number> {
   const failures: string[] = []
   for (const figure of figures) {
     say(`${figure.number}. ${figure.name} …`)
+    const started = performance.now()
     try {
       rows.push(...withTargets(figure, await measure(figure)))
+      say(`   ${Math.round((performance.now() - started) / 1000)} s`)
     } catch (error) {
       failures.push(`figure ${figure.number} could not be measured: ${(error as Error).stack}`)
     }

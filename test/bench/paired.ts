@@ -18,6 +18,8 @@ export interface Extent {
   readonly rounds: number
   /** Rounds before the first that counts: compilers and caches are cold. */
   readonly warmUps?: number
+  /** Runs before each round. */
+  readonly before?: () => Promise<void>
 }
 
 /**
@@ -33,9 +35,13 @@ export class Rounds {
     if (this.#samples.size < contenders.length) throw new Error('two contenders have the same name')
   }
 
-  static async run(contenders: readonly Contender[], { rounds, warmUps = 2 }: Extent): Promise<Rounds> {
+  static async run(
+    contenders: readonly Contender[],
+    { rounds, warmUps = 2, before }: Extent,
+  ): Promise<Rounds> {
     const all = new Rounds(contenders)
     for (let round = -warmUps; round < rounds; round++) {
+      await before?.()
       for (const contender of shuffled(contenders)) {
         const sample = await contender.burst()
         if (round >= 0) all.#of(contender.name).push(sample)

@@ -56,11 +56,11 @@ function planTo(socket: string, connections: number): LanePlan {
   return { place: { socket }, connections, request: { protocol: 'http', body: MINT } }
 }
 
-function minting(bench: Bench, { socket, pid }: Daemon): Promise<Contender[]> {
-  const lanes = CALLERS.map((callers) =>
-    bench.asking(`mints ${callers}`, planTo(socket, callers), BURST_MS, pid),
-  )
-  return Promise.all(lanes)
+async function minting(bench: Bench, { socket, pid }: Daemon): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  for (const callers of CALLERS)
+    contenders.push(await bench.asking(`mints ${callers}`, planTo(socket, callers), BURST_MS, pid))
+  return contenders
 }
 
 async function bareServers(bench: Bench): Promise<Contender[]> {

@@ -1,10 +1,16 @@
 import type { LanePlan } from './plan.ts'
 
+/** First bytes of whole frames (RFC 6455 section 5.2). */
+const TEXT = 0x81
+const PING = 0x89
+
 /** Where an answer begins and ends; the next one begins at `next`. */
 interface Frame {
   readonly start: number
   readonly end: number
   readonly next: number
+  /** Of a WebSocket: whether the other side is still there. */
+  readonly isPing?: boolean
 }
 
 /**
@@ -18,15 +24,19 @@ export class Answers {
   /** Where in the last answer it was found: it is looked for there first. */
   #place = 0
   #rest: Buffer | undefined
+  readonly #onPing: (payload: Buffer) => void
 
-  constructor({ request, status = 200, wanted = '"result":', calls = 1 }: LanePlan) {
+  constructor(
+    { request, status = 200, wanted = '"result":', calls = 1 }: LanePlan,
+    onPing: (payload: Buffer) => void,
+  ) {
+    this.#onPing = onPing
     const { protocol } = request
-    this.#frame =
-      protocol === 'lines'
-        ? line
-        : protocol === 'websocket'
-          ? textFrame
-          : (data, at) => http(data, at, status)
+    this.#frame = {
+      lines: line,
+      websocket: webSocketFrame,
+      http: (data: Buffer, at: number) => http(data, at, status),
+    }[protocol]
     this.#wanted = Buffer.from(wanted)
     this.#calls = calls
   }
@@ -37,8 +47,12 @@ export class Answers {
     let count = 0
     let at = 0
     for (let frame = this.#frame(data, at); frame !== undefined; frame = this.#frame(data, at)) {
-      this.#judge(data, frame)
       at = frame.next
+      if (frame.isPing === true) {
+        this.#onPing(data.subarray(frame.start, frame.end))
+        continue
+      }
+      this.#judge(data, frame)
       count++
     }
     this.#rest = at === data.length ? undefined : data.subarray(at)
@@ -68,16 +82,17 @@ function line(data: Buffer, at: number): Frame | undefined {
   return end < 0 ? undefined : { start: at, end, next: end + 1 }
 }
 
-/** A server's frames are not masked. Anything but a whole text (a ping, a closing) is not what is measured here. */
-function textFrame(data: Buffer, at: number): Frame | undefined {
-  if (data.length < at + 4) return undefined
-  if (data[at] !== 0x81)
-    throw new Error(`a frame that is none of text: ${data.toString('latin1', at, at + 200)}`)
-  const short = data[at + 1] as number
-  if (short > 126) throw new Error('a frame of that length is not read here')
-  const start = at + (short === 126 ? 4 : 2)
+/** A server's frames are not masked. Anything but a whole text or a ping (a closing) is not what is measured here. */
+function webSocketFrame(data: Buffer, at: number): Frame | undefined {
+  const short = data[at + 1]
+  if (short === undefined) return undefined
+  const isPing = data[at] === PING
+  if ((data[at] !== TEXT && !isPing) || short > 126)
+    throw new Error(`a frame that is not read here: ${data.toString('latin1', at, at + 200)}`)
+  if (short === 126 && data.length < at + 4) return undefined
+  const start = short === 126 ? at + 4 : at + 2
   const end = start + (short === 126 ? data.readUInt16BE(at + 2) : short)
-  return end > data.length ? undefined : { start, end, next: end }
+  return end > data.length ? undefined : { start, end, next: end, isPing }
 }
 
 function http(data: Buffer, at: number, status: number): Frame | undefined {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { Answers } from './answers.ts'
-import type { LanePlan } from './plan.ts'
+import type { LanePlan, Place } from './plan.ts'
 
 const UPGRADE = [
   'GET /api/ HTTP/1.1',
@@ -12,6 +13,8 @@ const UPGRADE = [
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', // RFC 6455's own example
   '\r\n',
 ].join('\r\n')
+
+const QUEUE_FULL_MS = 5
 
 /** Told of answers on a connection: when each of them was due, in order. Told of what went wrong: once. */
 export interface Listener {
@@ -28,7 +31,7 @@ export class Connection {
 
   private constructor(socket: Socket, plan: LanePlan) {
     this.#socket = socket
-    const answers = new Answers(plan)
+    const answers = new Answers(plan, (payload) => socket.write(Buffer.concat([pongHead(payload), payload])))
     socket.on('data', (chunk) => {
       try {
         this.#answered(answers.take(chunk))
@@ -41,12 +44,7 @@ export class Connection {
   }
 
   static async open(plan: LanePlan): Promise<Connection> {
-    const { place } = plan
-    const socket =
-      'socket' in place
-        ? connect(place.socket)
-        : connect({ port: place.port, host: '127.0.0.1', noDelay: true })
-    await once(socket, 'connect')
+    const socket = await connected(plan.place)
     if (plan.request.protocol === 'websocket') await upgrade(socket)
     return new Connection(socket, plan)
   }
@@ -81,9 +79,31 @@ export class Connection {
   }
 }
 
+async function connected(place: Place): Promise<Socket> {
+  for (;;) {
+    const socket =
+      'socket' in place
+        ? connect(place.socket)
+        : connect({ port: place.port, host: '127.0.0.1', noDelay: true })
+    try {
+      await once(socket, 'connect')
+      return socket
+    } catch (error) {
+      // Many at once are more than a Unix socket lets wait until they are taken.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      await setTimeout(QUEUE_FULL_MS)
+    }
+  }
+}
+
 async function upgrade(socket: Socket): Promise<void> {
   socket.write(UPGRADE)
   const [answer] = (await once(socket, 'data')) as [Buffer]
   const text = answer.toString('latin1')
   if (!text.startsWith('HTTP/1.1 101 ') || !text.endsWith('\r\n\r\n')) throw new Error(`no upgrade: ${text}`)
+}
+
+/** As long as the ping (at most 125 bytes), masked with zeros. */
+function pongHead({ length }: Buffer): Buffer {
+  return Buffer.from([0x8a, 0x80 | length, 0, 0, 0, 0])
 }

@@ -37,3 +37,4 @@ process.on('message', async ({ number, order }: { number: number; order: Order }
   )
   process.send?.(report)
 })
+process.on('disconnect', () => process.exit())
