@@ -21,6 +21,8 @@ export interface Guest {
   readonly closed: boolean
   /** HTTP requests that wait until it is less busy. */
   readonly waiting: (() => void)[]
+  /** Called whenever it may be. */
+  wake: () => void
 }
 
 /**
@@ -53,6 +55,11 @@ export class Commons {
     }
     guest.queued = true
     this.#queue.set(guest, work)
+  }
+
+  /** The same for work with an outcome. */
+  async ask<T>(guest: Guest, work: () => T): Promise<Awaited<T>> {
+    return await new Promise<T>((resolve) => this.serve(guest, () => resolve(work())))
   }
 
   /** For what costs time elsewhere: milliseconds. */
@@ -92,7 +99,7 @@ export class Commons {
       this.#queue.delete(guest)
       guest.queued = false
       if (!guest.closed) this.#run(work)
-      guest.waiting.shift()?.()
+      guest.wake()
     }
     if (wasQuiet) this.#scheduled = false
     else this.#schedule()

@@ -79,6 +79,11 @@ export class Conversation implements Outlet {
     return inFlight === 0 && !queued && this.#waiting.length === 0 && this.#answers.length === 0
   }
 
+  /** Whether nothing more is read for now. */
+  get isHeld(): boolean {
+    return this.#paused
+  }
+
   #busy(): boolean {
     // Answers that were there at once are not in flight, and none is sent before the turn ends.
     if (this.#answers.length >= MOST_ANSWERS || this.#unsent >= MOST_UNSENT) return true
@@ -100,7 +105,7 @@ export class Conversation implements Outlet {
     }
     void after(this.#exchange.answer(text, this.#origin), ({ body }) => {
       if (body !== undefined) this.say(body)
-      if (this.#waiting.length > 0 || this.#paused || this.#input !== 'open') this.#proceed()
+      if (this.#waiting.length > 0 || this.#paused || this.#input !== 'open') this.proceed()
     })
   }
 
@@ -150,7 +155,7 @@ export class Conversation implements Outlet {
     if (socket.writableNeedDrain) this.#awaitDrain(socket)
     else {
       this.#makeRoom()
-      if (this.#waiting.length > 0 || this.#paused) this.#proceed()
+      if (this.#waiting.length > 0 || this.#paused) this.proceed()
     }
     this.#checkDone()
   }
@@ -162,11 +167,12 @@ export class Conversation implements Outlet {
     socket.once('drain', () => {
       this.#draining = false
       this.#makeRoom()
-      this.#proceed()
+      this.proceed()
     })
   }
 
-  #proceed(): void {
+  /** Goes on with what has arrived, as far as there is time for it. */
+  proceed(): void {
     if (this.#proceeding) return // an answer that was there at once has come back to here
     this.#proceeding = true
     if (this.#origin.connection.closed) this.#waiting.length = 0

@@ -12,7 +12,7 @@ import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Dispatcher, Outcome } from './dispatch.ts'
 import { begin, end } from './in-flight.ts'
 import type { Current } from './limits.ts'
-import type { Origin } from './origin.ts'
+import type { Connection, Origin } from './origin.ts'
 
 /** An answer. No body: nothing is answered. */
 export interface Reply {
@@ -67,9 +67,10 @@ export class Exchange {
     begin(connection, elements.length)
     const bodies: string[] = []
     for (let at = 0; at < elements.length && !connection.closed; at += SLICE) {
-      if (at > 0) await nextTurn()
-      const slice = elements.slice(at, at + SLICE).map((element) => this.#answerElement(element, origin))
-      for (const { body } of await Promise.all(slice)) if (body !== undefined) bodies.push(body)
+      const answer = () =>
+        Promise.all(elements.slice(at, at + SLICE).map((element) => this.#answerElement(element, origin)))
+      for (const { body } of await inTurn(connection, at === 0, answer))
+        if (body !== undefined) bodies.push(body)
     }
     end(connection, elements.length)
     return bodies.length === 0 ? SILENCE : { status: 200, body: `[${bodies.join(',')}]` }
@@ -86,6 +87,14 @@ export class Exchange {
   #answerCall(call: Call, origin: Origin, token: string | undefined): Maybe<Reply> {
     return after(this.#dispatcher.dispatch(call, origin, token), (outcome) => wordReply(call, outcome))
   }
+}
+
+/** The first slice goes on at once; before each other one everybody else has a turn, and strangers wait for theirs. */
+async function inTurn<T>(connection: Connection, isFirst: boolean, work: () => Promise<T>): Promise<T> {
+  if (isFirst) return work()
+  if (!connection.known && !connection.queued) return connection.commons.ask(connection, work)
+  await nextTurn()
+  return work()
 }
 
 function wordReply({ id }: Call, outcome: Outcome): Reply {

@@ -10,7 +10,7 @@ import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
 import { serveHealth } from './health.ts'
 import { clientFailure, notFound, UNKNOWN_EXPECTATION, wrongVerb } from './http-failures.ts'
-import { afterLatest, isBusy, turn } from './in-flight.ts'
+import { afterLatest, whenFree } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
 import { sendFailure, sendRaw, sendReply } from './replies.ts'
@@ -175,12 +175,9 @@ class HttpDoor {
   }
 
   /** At once where there is nothing to wait for: on this path each promise shows. Strangers wait for their turn as well. */
-  #whenFree(req: IncomingMessage, connection: Connection, goOn: () => void): void {
-    const { in_flight } = this.#parts.limits()
-    if (isBusy(connection, req.socket, in_flight))
-      void turn(connection, req.socket, in_flight).then(() => this.#whenFree(req, connection, goOn))
-    else if (connection.known) goOn()
-    else connection.commons.serve(connection, goOn)
+  #whenFree({ socket }: IncomingMessage, connection: Connection, goOn: () => void): void {
+    const begin = () => (connection.known ? goOn() : connection.commons.serve(connection, goOn))
+    whenFree(connection, socket, this.#parts.limits().in_flight, begin)
   }
 
   #fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {

@@ -8,7 +8,7 @@ export function begin(connection: Connection, calls: number): void {
 
 export function end(connection: Connection, calls: number): void {
   connection.inFlight -= calls
-  connection.waiting.shift()?.()
+  connection.wake()
 }
 
 /**
@@ -20,25 +20,40 @@ export function isBusy(connection: Connection, socket: Socket, limit: number): b
   return inFlight >= (known ? limit : 1) || queued || socket.writableNeedDrain
 }
 
-/** Waits until a connection is not busy any more. Until then nothing more is read, so that what waits is bounded. */
-export async function turn(connection: Connection, socket: Socket, limit: number): Promise<void> {
-  while (isBusy(connection, socket, limit)) {
-    // Not at once: Node resumes the socket itself with each message that is complete, so the pause has to come after what
-    // it does with the bytes at hand, and before the next ones are read.
-    queueMicrotask(() => {
-      if (connection.waiting.length > 0) socket.pause()
-    })
-    if (socket.writableNeedDrain && !connection.awaitsDrain) {
-      connection.awaitsDrain = true
-      socket.once('drain', () => {
-        connection.awaitsDrain = false
-        connection.waiting.shift()?.()
-      })
-    }
-    await new Promise<void>((resolve) => connection.waiting.push(resolve))
+/**
+ * Goes on when a connection is not busy; until then nothing more is read, so that what waits is bounded. What waits goes
+ * on in the order in which it came.
+ */
+export function whenFree(connection: Connection, socket: Socket, limit: number, goOn: () => void): void {
+  if (connection.waiting.length === 0 && !isBusy(connection, socket, limit)) {
+    goOn()
+    return
   }
-  if (connection.waiting.length === 0) socket.resume()
-  else connection.waiting.shift()?.()
+  connection.waiting.push(goOn)
+  if (connection.waiting.length > 1) return
+  hold(connection, socket)
+  connection.wake = () => release(connection, socket, limit)
+}
+
+function hold(connection: Connection, socket: Socket): void {
+  socket.pause()
+  // Node resumes it by itself with each message that is complete, and each body that is read.
+  if (!connection.guarded) socket.on('resume', () => connection.waiting.length > 0 && socket.pause())
+  connection.guarded = true
+  if (!socket.writableNeedDrain || connection.awaitsDrain) return
+  connection.awaitsDrain = true
+  socket.once('drain', () => {
+    connection.awaitsDrain = false
+    connection.wake()
+  })
+}
+
+function release(connection: Connection, socket: Socket, limit: number): void {
+  const { waiting } = connection
+  if (waiting.length === 0) return // it is woken by what it has itself begun
+  while (waiting.length > 0 && !isBusy(connection, socket, limit)) (waiting.shift() as () => void)()
+  if (waiting.length > 0) hold(connection, socket)
+  else socket.resume()
 }
 
 /** Goes on when the newest request on a connection, and so every earlier one, is answered. */

@@ -26,6 +26,8 @@ export interface Connection extends Guest {
   inFlight: number
   /** Whether one of them is called when the other side has read its answers. */
   awaitsDrain: boolean
+  /** Whether it is seen to that nothing is read while they wait. */
+  guarded: boolean
   /** Set when it is gone: nobody will read what has not been begun. */
   closed: boolean
   /** Called then. */

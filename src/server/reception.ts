@@ -75,6 +75,8 @@ export class Reception {
       inFlight: 0,
       waiting: [],
       awaitsDrain: false,
+      guarded: false,
+      wake: () => {},
       closed: false,
       onClosed: new Set(),
       latest: undefined,

@@ -121,7 +121,7 @@ export class Stream {
     this.#pieces = []
     this.#size = 0
     this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
-    this.end({ drop: true })
+    this.end({ drop: false }) // the lines before it were whole
   }
 
   // Neither a line nor an answer moved for so long: nobody is there, or nobody reads.

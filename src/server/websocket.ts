@@ -8,12 +8,15 @@ import { Conversation } from './conversation.ts'
 import type { Exchange } from './exchange.ts'
 import { bearerOf, type Identification, invalidToken } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
-import type { Origin } from './origin.ts'
+import type { Connection, Origin } from './origin.ts'
 import { sendRaw } from './replies.ts'
 import type { Tethers } from './tethers.ts'
 
 /** How long a peer may take to answer the closing handshake, in milliseconds. */
 const CLOSING_MS = 1_000
+
+/** What it costs to read a ping and to answer it, in milliseconds. */
+const PING_MS = 0.01
 
 /** Close codes: 1001, 1003 are RFC 6455's; 4000-4999 are free for applications, and 4401 is Unauthorized's place there. */
 const GOING_AWAY = 1001
@@ -44,7 +47,6 @@ export class WebSocketDoor {
       clientTracking: false,
       maxPayload: frame,
       perMessageDeflate: false,
-      autoPong: false, // see Session.#pong
     })
     this.#heartbeat = setInterval(() => this.#beat(), idle / 2).unref()
   }
@@ -98,13 +100,13 @@ export class WebSocketDoor {
 /** One WebSocket. */
 class Session {
   readonly #ws: WebSocket
+  readonly #connection: Connection
   readonly conversation: Conversation
   #heard = true
-  /** What the last ping brought, until it is answered. */
-  #ping: Buffer | undefined
 
   constructor(ws: WebSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
     this.#ws = ws
+    this.#connection = origin.connection
     this.conversation = new Conversation(exchange, origin, limits, {
       socket,
       deliver(answers) {
@@ -120,19 +122,22 @@ class Session {
     ws.on('pong', () => {
       this.#heard = true
     })
-    ws.on('ping', (data) => this.#pong(data))
+    ws.on('ping', () => this.#slowDown())
     ws.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary))
   }
 
-  /** Of the pings of one turn of the event loop the last one alone is answered (RFC 6455 section 5.5.3). */
-  #pong(data: Buffer): void {
+  /** ws has answered it already; a stranger's next ones are read in their turn. */
+  #slowDown(): void {
     this.#heard = true
-    if (this.#ping === undefined)
-      setImmediate(() => {
-        if (this.#ws.readyState === this.#ws.OPEN) this.#ws.pong(this.#ping)
-        this.#ping = undefined
-      })
-    this.#ping = data
+    const { commons, known, queued } = this.#connection
+    if (known) return
+    commons.pay(PING_MS)
+    if (queued) return
+    this.#ws.pause()
+    commons.serve(this.#connection, () => {
+      if (!this.conversation.isHeld) this.#ws.resume()
+      this.conversation.proceed()
+    })
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
