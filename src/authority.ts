@@ -110,7 +110,7 @@ export async function openAuthority(
     renewal: new TokenRenewal({ store, ledger, clock, pepper, users, admission }),
     massRevocation: new MassRevocation(store, tokens, personalTokens),
     explainer: new Explainer({ store, pepper, clock, users, admission, verifier }),
-    watches: new Watches(audit, ledger),
+    watches: new Watches(audit, store),
     endings: new Endings({ store, ledger, clock, lastAccess, admission }),
     tokenGet: new TokenGet({ store, pepper, clock, lastAccess, users }),
     userObjects,

@@ -20,7 +20,11 @@ function inSeconds(milliseconds: number): string {
 }
 
 /** An answer of the exchange. Its head is written at once, as a list: field by field it would be a map in between. */
-export function sendReply(res: ServerResponse, { status, body, headers }: Reply, { expiresIn }: Origin): void {
+export function sendReply(
+  res: ServerResponse,
+  { status, body, headers }: Reply,
+  { expiresIn }: Origin,
+): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
   const head = ['Cache-Control', 'no-store']
   if (body !== undefined)

@@ -1,4 +1,4 @@
-import type { Feed } from './store.ts'
+import type { Commit, Feed } from './store.ts'
 
 /** Those who follow a store's signals. */
 export class Feeds {
@@ -9,9 +9,10 @@ export class Feeds {
     return () => this.#feeds.delete(feed)
   }
 
-  deliver(signals: readonly string[] | undefined): void {
-    if (signals === undefined) return
+  /** What a commit has brought about, once it can be read. */
+  deliver({ signals = [], append = [] }: Pick<Commit, 'signals' | 'append'>): void {
     for (const signal of signals) for (const feed of this.#feeds) feed.signal(signal)
+    if (append.length > 0) for (const feed of this.#feeds) feed.appended?.()
   }
 
   reset(): void {

@@ -130,7 +130,7 @@ class LevelStore implements Store {
       return
     }
     this.#head = batch.head
-    for (const { commit } of admitted) this.#feeds.deliver(commit.signals)
+    for (const { commit } of admitted) this.#feeds.deliver(commit)
     for (const { resolve } of admitted) resolve(true)
     // A refusal that rests on a queued write is true only now that the write is durable.
     for (const { resolve } of refusedByQueued) resolve(false)
@@ -196,6 +196,8 @@ class LevelStore implements Store {
   subscribe(feed: Feed): () => void {
     return this.#feeds.subscribe(feed)
   }
+
+  refresh(): void {}
 
   snapshot(): Snapshot {
     return this.#opened.db.snapshot()
