@@ -1,7 +1,7 @@
 import type { Commit, Feed } from './store.ts'
 
 /** Those who follow a store's signals. */
-export class Feeds {
+export class Feeds implements Feed {
   readonly #feeds = new Set<Feed>()
 
   subscribe(feed: Feed): () => void {
@@ -11,8 +11,16 @@ export class Feeds {
 
   /** What a commit has brought about, once it can be read. */
   deliver({ signals = [], append = [] }: Pick<Commit, 'signals' | 'append'>): void {
-    for (const signal of signals) for (const feed of this.#feeds) feed.signal(signal)
-    if (append.length > 0) for (const feed of this.#feeds) feed.appended?.()
+    for (const signal of signals) this.signal(signal)
+    if (append.length > 0) this.appended()
+  }
+
+  signal(payload: string): void {
+    for (const feed of this.#feeds) feed.signal(payload)
+  }
+
+  appended(): void {
+    for (const feed of this.#feeds) feed.appended?.()
   }
 
   reset(): void {
