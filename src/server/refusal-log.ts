@@ -24,6 +24,12 @@ export class RefusalLog {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
   }
 
+  /** What another thread has counted. */
+  add(counts: Partial<Record<RefusalKind, number>>): void {
+    for (const [kind, count] of Object.entries(counts) as [RefusalKind, number][])
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + count)
+  }
+
   /** How many there were since this was asked last. */
   take(): Partial<Record<RefusalKind, number>> {
     const counts = Object.fromEntries(this.#counts)

@@ -78,19 +78,25 @@ export class ThreadStore implements Store {
   #take(told: Told): void {
     switch (told.kind) {
       case 'signal':
-        return this.#feeds.signal(told.payload)
+        this.#feeds.signal(told.payload)
+        break
       case 'appended':
-        return this.#feeds.appended()
+        this.#feeds.appended()
+        break
       case 'reset':
-        return this.#feeds.reset()
+        this.#feeds.reset()
+        break
       case 'let go':
-        return this.#letGo()
+        this.#letGo()
+        break
       case 'take up':
-        return this.#takeUp(told.opened)
+        this.#takeUp(told.opened)
+        break
       case 'outcome':
-        return this.#settle(told.id)?.resolve(told.admitted)
+        this.#settle(told.id)?.resolve(told.admitted)
+        break
       case 'failed':
-        return this.#settle(told.id)?.reject(errorOf(told.error, told.message))
+        this.#settle(told.id)?.reject(errorOf(told.error, told.message))
     }
   }
 
