@@ -9,10 +9,12 @@ import { reloadConfig, reloadForCaller } from './config-reload.ts'
 import { openGatehouse } from './gatehouse.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
+import { shareNames } from './linux/names.ts'
 import type { Method, Reloaded } from './methods/method.ts'
 import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
 import { after } from './protocol/maybe.ts'
+import { Slots } from './server/gateway/slots.ts'
 import { sumOf } from './server/telemetry.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory, type StateDirectory } from './store/directory.ts'
@@ -76,8 +78,11 @@ async function openDoors(
   const { store, pepper } = directory
   const [netlink] = inherited.diag
   const memory = sharing && sharedMemory()
+  if (memory !== undefined) shareNames(memory.names)
   if (netlink !== undefined) adoptNetlink(netlink, memory?.netlink)
   const rates = { token: new Buckets(), failure: new Buckets() }
+  const slots = new Map(initial.upstream.map(({ name, concurrency }) => [name, new Slots(concurrency)]))
+  const slotsOf = (upstream: string) => slots.get(upstream) as Slots
   const offices: CentralOffices = {
     metrics: () => metrics.text(),
     endedConnections: () =>
@@ -93,6 +98,7 @@ async function openDoors(
     worker: 0,
     counts: memory?.counts,
     shared: { ...memory, rates: rates.token, failures: rates.failure },
+    slotsOf: ({ name }) => slotsOf(name),
     offices: ({ authority }) => ({
       facts: { ...offices, reload: (caller) => reloadForCaller(() => reload(actorOf(caller))) },
       services: authority,
@@ -117,7 +123,7 @@ async function openDoors(
   try {
     await recordFirst()
     if (sharing !== undefined && memory !== undefined) {
-      const served = mainOffices(house, rates, offices)
+      const served = mainOffices(house, rates, slotsOf, offices)
       threads = await Threads.start({ config: initial, pepper, sharing, memory, netlink, offices: served })
     }
     const { socket, socket_mode: mode, socket_group: group, port: wanted } = initial.listen

@@ -13,6 +13,7 @@ import { Complaint } from './protocol/complaint.ts'
 import { ConnectionCounts, type CountsMemory } from './server/connection-counts.ts'
 import { Doors } from './server/doors.ts'
 import { Gateway, type UpstreamRule } from './server/gateway/gateway.ts'
+import type { SlotKeeper } from './server/gateway/slots.ts'
 import { RefusalLog } from './server/refusal-log.ts'
 import { Telemetry } from './server/telemetry.ts'
 import { Tethers } from './server/tethers.ts'
@@ -41,6 +42,8 @@ export interface GatehouseParts {
   /** What it shares with the others, if there are any. */
   readonly counts?: CountsMemory | undefined
   readonly shared: SharedAuthority
+  /** Of a service: each gatehouse has a link of its own to it, but they share its slots. */
+  readonly slotsOf: (rule: UpstreamRule) => SlotKeeper
   readonly offices: (house: Pick<Gatehouse, 'authority' | 'tethers'>) => Offices
 }
 
@@ -72,7 +75,7 @@ export async function openGatehouse(parts: GatehouseParts): Promise<Gatehouse> {
   const authority = await openAuthority(directory, options)
   const { clock, ledger } = authority
   const tethers = new Tethers({ ...authority, store })
-  const refusals = new RefusalLog(log)
+  const refusals = new RefusalLog(log, config.listen.workers)
   const telemetry = new Telemetry()
   const counts = new ConnectionCounts(parts.counts, worker)
   const offices = parts.offices({ authority, tethers })
@@ -96,7 +99,15 @@ export async function openGatehouse(parts: GatehouseParts): Promise<Gatehouse> {
   for (const rule of config.upstream) refuseTaken(rule, table)
   const gateways = config.upstream.map(
     (rule) =>
-      new Gateway(shareOf(rule, config), { store, clock, ledger, log, daemon: facts, credentialsDir }),
+      new Gateway(rule, {
+        store,
+        clock,
+        ledger,
+        log,
+        slots: parts.slotsOf(rule),
+        daemon: facts,
+        credentialsDir,
+      }),
   )
   const services = {
     ...authority,
@@ -157,11 +168,6 @@ export async function openGatehouse(parts: GatehouseParts): Promise<Gatehouse> {
 
 function operatorsOf({ operators, listen }: Config): Operators {
   return new Operators(operators, listen.loopback_mint)
-}
-
-/** Each gatehouse has a link of its own to a service: together they ask no more at a time than was configured, as far as that can be divided. */
-function shareOf(rule: UpstreamRule, { listen }: Config): UpstreamRule {
-  return { ...rule, concurrency: Math.max(1, Math.floor(rule.concurrency / listen.workers)) }
 }
 
 /** Tokens that a conversation is tied to already. */

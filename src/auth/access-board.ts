@@ -48,3 +48,9 @@ function ownerOf(number: number): number {
 export function latest(one: number | undefined, other: number | undefined): number | undefined {
   return one !== undefined && other !== undefined ? Math.max(one, other) : (one ?? other)
 }
+
+/** The number of a signed token. Ours are random, so that their first digits will do; others are in no list. */
+export function numberOf(jti: string): number {
+  const number = Number.parseInt(jti.replaceAll('-', '').slice(0, 11), 16)
+  return Number.isNaN(number) ? 0 : number
+}

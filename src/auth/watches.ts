@@ -37,12 +37,14 @@ const MOST = 1_000
  */
 export class Watches implements Feed {
   readonly #audit: AuditLog
+  readonly #store: Store
   readonly #open = new Set<News>()
   readonly #counts = new WeakMap<Outlet, number>()
   readonly #ofUsers = new Map<string, number>()
 
   constructor(audit: AuditLog, store: Store) {
     this.#audit = audit
+    this.#store = store
     store.subscribe(this)
   }
 
@@ -110,6 +112,7 @@ export class Watches implements Feed {
         for (const line of lines) {
           const told = [...gapBefore(line, last), ...eventIn(line, caller)]
           last = line.seq
+          this.#store.refresh() // whose right to watch has ended is told nothing that came after
           for (const params of told) if (!(await outlet.send(notification(params)))) return
         }
         if (lines.length === 0) await news.wait()

@@ -4,6 +4,7 @@ import type { RateKeeper } from '../auth/buckets.ts'
 import { reloadForCaller } from '../config-reload.ts'
 import type { Offices } from '../gatehouse.ts'
 import type { Errands } from '../protocol/errands.ts'
+import type { SlotKeeper } from '../server/gateway/slots.ts'
 import type { MainOffices, RateKind } from './offices.ts'
 
 /** Buckets in the main thread. */
@@ -11,6 +12,21 @@ export function keeperIn(main: Errands<MainOffices>, kind: RateKind): RateKeeper
   return {
     take: (name, rate) => main.ask('takeRate', kind, name, rate),
     wait: (name, rate) => main.ask('waitRate', kind, name, rate),
+  }
+}
+
+/** Slots in the main thread. One that comes when nobody waits for it any more is given back at once. */
+export function slotsIn(main: Errands<MainOffices>, upstream: string): SlotKeeper {
+  const give = () => void main.ask('giveSlot', upstream)
+  return {
+    give,
+    take(signal) {
+      signal.throwIfAborted()
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+        main.ask('takeSlot', upstream).then(() => (signal.aborted ? give() : resolve()), reject)
+      })
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import type { Actor } from '../auth/records.ts'
 import type { Gatehouse } from '../gatehouse.ts'
 import type { Reloaded } from '../methods/method.ts'
 import type { Maybe } from '../protocol/maybe.ts'
+import type { SlotKeeper } from '../server/gateway/slots.ts'
 import type { MainOffices, RateKind } from './offices.ts'
 
 /** What is about all threads. */
@@ -17,12 +18,15 @@ export interface CentralOffices {
 export function mainOffices(
   { authority, refusals }: Pick<Gatehouse, 'authority' | 'refusals'>,
   rates: Readonly<Record<RateKind, RateKeeper>>,
+  slotsOf: (upstream: string) => SlotKeeper,
   { metrics, endedConnections, reload }: CentralOffices,
 ): MainOffices {
   const { backups, auditor, wishRefusals, lateUses } = authority
   return {
     takeRate: (kind, name, rate) => rates[kind].take(name, rate),
     waitRate: (kind, name, rate) => rates[kind].wait(name, rate),
+    takeSlot: (upstream) => slotsOf(upstream).take(new AbortController().signal),
+    giveSlot: (upstream) => slotsOf(upstream).give(),
     beginBackup: () => backups.begin(),
     readBackup: (id, from) => backups.read(id, from),
     endBackup: (id) => backups.end(id),

@@ -24,6 +24,9 @@ export type RateKind = 'token' | 'failure'
 export interface MainOffices {
   takeRate(kind: RateKind, name: string, rate: Rate): Maybe<number | undefined>
   waitRate(kind: RateKind, name: string, rate: Rate): Maybe<number | undefined>
+  /** A slot for a call to that upstream; give it back. Throws \`limited\`. */
+  takeSlot(upstream: string): Promise<void>
+  giveSlot(upstream: string): void
   beginBackup(): Promise<{ readonly id: string; readonly head: Head }>
   readBackup(id: string, from: string): Promise<BackupPage>
   endBackup(id: string): Promise<void>
@@ -61,6 +64,8 @@ export interface SharedMemory {
   readonly personalAccess: SharedArrayBuffer
   readonly counts: CountsMemory
   readonly netlink: NetlinkMemory
+  /** Whose turn it is to ask for names. */
+  readonly names: SharedArrayBuffer
 }
 
 /** What a thread starts with. */

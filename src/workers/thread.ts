@@ -1,12 +1,13 @@
 import { workerData } from 'node:worker_threads'
 import { openGatehouse } from '../gatehouse.ts'
 import { adoptNetlink } from '../linux/loopback.ts'
+import { shareNames } from '../linux/names.ts'
 import { createLog } from '../log.ts'
 import { Errands } from '../protocol/errands.ts'
 import { CLOCK_MARK, timeOf } from '../store/clock.ts'
 import { fingerprint } from '../store/format.ts'
 import { ThreadStore } from '../store/thread-store.ts'
-import { keeperIn, officesIn } from './distant.ts'
+import { keeperIn, officesIn, slotsIn } from './distant.ts'
 import type { MainOffices, ThreadOffices, ThreadStart } from './offices.ts'
 import { startThreadChores } from './thread-chores.ts'
 
@@ -14,6 +15,7 @@ import { startThreadChores } from './thread-chores.ts'
 const start = workerData as ThreadStart
 const { worker, config, memory, netlink } = start
 const log = createLog().child({ worker })
+shareNames(memory.names)
 if (netlink !== undefined) adoptNetlink(netlink, memory.netlink)
 const pepper = Buffer.from(start.pepper)
 const store = await ThreadStore.open(start.store)
@@ -27,6 +29,7 @@ const house = await openGatehouse({
   worker,
   counts: memory.counts,
   shared: { ...memory, rates: keeperIn(main, 'token'), failures: keeperIn(main, 'failure') },
+  slotsOf: ({ name }) => slotsIn(main, name),
   offices: ({ authority }) => officesIn(main, fingerprint(pepper), authority.auditor.publicKey, log),
 })
 const chores = startThreadChores({ ...house.authority, ...house, store, log, main })

@@ -6,6 +6,7 @@ import { duplicate } from '../linux/duplicate.ts'
 import { netlinkMemory } from '../linux/loopback.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { Errands } from '../protocol/errands.ts'
+import { mutexMemory } from '../protocol/mutex.ts'
 import { countsMemory } from '../server/connection-counts.ts'
 import type { SharedSocket } from '../server/doors.ts'
 import type { CallCounts } from '../server/telemetry.ts'
@@ -34,6 +35,7 @@ export function sharedMemory(): SharedMemory {
     personalAccess: accessMemory(),
     counts: countsMemory(),
     netlink: netlinkMemory(),
+    names: mutexMemory(),
   }
 }
 

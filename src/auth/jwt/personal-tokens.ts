@@ -3,7 +3,7 @@ import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
 import { pages } from '../../store/pages.ts'
 import { type Entry, type Feed, prefixed, type Step, type Store } from '../../store/store.ts'
-import { type AccessBoard, latest } from '../access-board.ts'
+import { type AccessBoard, latest, numberOf } from '../access-board.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
 import { grounded, groundOf } from '../ground.ts'
@@ -138,8 +138,7 @@ export class PersonalTokens implements Feed {
     records.sort((one, other) => other.issued_at - one.issued_at || (other.jti < one.jti ? -1 : 1))
     return records.map(({ user: _, ...record }) => {
       const seen = latest(this.#used.get(record.jti), this.#parts.board?.read(numberOf(record.jti)))
-      const last_used_at = seen ?? record.last_used_at
-      return { ...record, last_used_at, status: statusOf(record, now) }
+      return { ...record, last_used_at: seen ?? record.last_used_at, status: statusOf(record, now) }
     })
   }
 
@@ -247,10 +246,4 @@ export class PersonalTokens implements Feed {
   #pages(): AsyncGenerator<Entry[]> {
     return pages(this.#store, { ...prefixed('J/'), limit: PAGE })
   }
-}
-
-/** Ours are random, so that their first digits will do; others are in no list. */
-function numberOf(jti: string): number {
-  const number = Number.parseInt(jti.replaceAll('-', '').slice(0, 11), 16)
-  return Number.isNaN(number) ? 0 : number
 }
