@@ -32,10 +32,15 @@ export class Census {
   }
 }
 
+/** So many connections are tried: whoever is awake takes most of them, but not all. */
+const MOST_TRIED = 500
+
 /** Opens connections one by one until every worker has so many of them, and gives them by worker. */
 export async function onEachWorker<T>(census: Census, count: number, open: () => Promise<T>): Promise<T[][]> {
   const opened: T[][] = (await census.take()).map(() => [])
-  while (opened.some((ones) => ones.length < count)) {
+  for (let tried = 0; opened.some((ones) => ones.length < count); tried++) {
+    if (tried > MOST_TRIED)
+      throw new Error(`the workers have ${opened.map((ones) => ones.length)} connections`)
     const one = await open()
     opened[await census.newcomer()]?.push(one)
   }
