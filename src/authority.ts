@@ -1,10 +1,12 @@
 import type { Logger } from 'pino'
 import { announce } from './announcement.ts'
+import { AccessBoard } from './auth/access-board.ts'
 import { Admission, type UsePolicy } from './auth/admission.ts'
 import { AuditKey } from './auth/audit-chain.ts'
 import { AuditLog } from './auth/audit-log.ts'
 import { AUDIT_KEY_PURPOSE, Auditor } from './auth/auditor.ts'
 import { Backups } from './auth/backups.ts'
+import type { RateKeeper } from './auth/buckets.ts'
 import { Endings } from './auth/endings.ts'
 import { Enlistment } from './auth/enlistment.ts'
 import { Explainer } from './auth/explanation.ts'
@@ -30,6 +32,7 @@ import { Verifier } from './auth/verifier.ts'
 import { Watches } from './auth/watches.ts'
 import { WishRefusals } from './auth/wish-refusals.ts'
 import type { Clock, TimeSource } from './store/clock.ts'
+import type { OffsetMemory } from './store/clock-offset.ts'
 import type { StateDirectory } from './store/directory.ts'
 import { fingerprint } from './store/format.ts'
 import { openClock } from './timekeeping.ts'
@@ -71,25 +74,38 @@ export interface AuthorityOptions {
   readonly log: Logger
   readonly time: TimeSource
   readonly policy: () => UsePolicy
+  readonly shared?: SharedAuthority
+}
+
+/** What the authorities of several threads know together; each of its own where left out. */
+export interface SharedAuthority {
+  readonly clock?: OffsetMemory | undefined
+  /** Last access of tokens, and of personal signed ones. */
+  readonly access?: SharedArrayBuffer | undefined
+  readonly personalAccess?: SharedArrayBuffer | undefined
+  readonly rates?: RateKeeper | undefined
+  readonly failures?: RateKeeper | undefined
 }
 
 export async function openAuthority(
-  { store, pepper: key }: StateDirectory,
-  { cacheSize, log, time, policy }: AuthorityOptions,
+  { store, pepper: key }: Pick<StateDirectory, 'store' | 'pepper'>,
+  { cacheSize, log, time, policy, shared = {} }: AuthorityOptions,
 ): Promise<Authority> {
   const pepper = new Pepper(key)
-  const clock = await openClock(store, log, time)
+  const clock = await openClock(store, log, time, shared.clock)
   const ledger = new Ledger(store, clock, (event) => announce(event, log))
   const users = await Users.open(store, ledger)
-  const lastAccess = new LastAccess(store, ledger, clock)
-  const admission = new Admission({ store, ledger, clock, lastAccess, users, policy })
+  const { rates } = shared
+  const lastAccess = new LastAccess(store, ledger, clock, boardOn(shared.access))
+  const admission = new Admission({ store, ledger, clock, lastAccess, users, policy, rates })
   const tokens = new Tokens({ store, ledger, clock, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, users, tokens, admission })
   const userObjects = new UserObjects({ store, ledger, clock, users, tokens: tokenObjects })
   const seal = new Seal(Pepper.derive(key, SEAL_PURPOSE))
   const configurations = await new Configurations({ store, ledger, clock, seal }).open()
   const issuer = new Issuer({ store, configurations, users, ledger, clock })
-  const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer })
+  const board = boardOn(shared.personalAccess)
+  const personalTokens = new PersonalTokens({ store, ledger, clock, configurations, issuer, board })
   const enlistment = new Enlistment(store, ledger)
   const signIn = new SignIn({ store, configurations, personal: personalTokens, users, enlistment, clock })
   const verifier = new Verifier({ store, pepper, clock, users, cacheSize, signIn })
@@ -110,7 +126,7 @@ export async function openAuthority(
     renewal: new TokenRenewal({ store, ledger, clock, pepper, users, admission }),
     massRevocation: new MassRevocation(store, tokens, personalTokens),
     explainer: new Explainer({ store, pepper, clock, users, admission, verifier }),
-    watches: new Watches(audit, ledger),
+    watches: new Watches(audit, store),
     endings: new Endings({ store, ledger, clock, lastAccess, admission }),
     tokenGet: new TokenGet({ store, pepper, clock, lastAccess, users }),
     userObjects,
@@ -127,4 +143,8 @@ export async function openAuthority(
       return { inspection, close: () => snapshot.close() }
     },
   }
+}
+
+function boardOn(memory: SharedArrayBuffer | undefined): AccessBoard | undefined {
+  return memory && new AccessBoard(memory)
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { RateKeeper } from './auth/buckets.ts'
 import type { Operators } from './auth/operators.ts'
 import type { Authority } from './authority.ts'
 import type { Config } from './config.ts'
@@ -19,9 +20,12 @@ import type { Telemetry } from './server/telemetry.ts'
 import { ZabbixDialect } from './server/zabbix.ts'
 
 export interface CallPathParts {
-  readonly services: Services & Authority
+  readonly services: Services &
+    Pick<Authority, 'clock' | 'signIn'> & { readonly lateUses: Pick<Authority['lateUses'], 'record'> }
   readonly operators: () => Operators
   readonly config: () => Config
+  /** Where credentials that are not valid are counted, if not here. */
+  readonly failures: RateKeeper | undefined
   readonly refusals: RefusalLog
   readonly telemetry: Telemetry
   /** Rows of our own. */
@@ -35,6 +39,7 @@ export function buildCallPath({
   services,
   operators,
   config,
+  failures: keeper,
   refusals,
   telemetry,
   table,
@@ -42,7 +47,7 @@ export function buildCallPath({
   log,
 }: CallPathParts) {
   const { verifier, daemon } = services
-  const failures = new CredentialFailures((door) => failureRateOf(config(), door))
+  const failures = new CredentialFailures((door) => failureRateOf(config(), door), keeper)
   const warnBefore = () => config().tokens.warn_before
   const identification = new Identification({ ...services, operators, refusals, failures, warnBefore })
   const own = new Map(table.map((row) => [row.name, row]))

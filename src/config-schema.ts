@@ -17,6 +17,7 @@ export const SCHEMA = {
     socket_group: settings.optionalName(undefined),
     port: settings.port(8377),
     loopback_mint: settings.flag(true, reloads),
+    workers: settings.workers(1),
   },
   limits: {
     body: settings.size(1024 ** 2, reloads),

@@ -1,34 +1,29 @@
 import type { Logger } from 'pino'
-import { printable } from './announcement.ts'
 import { actorOf } from './auth/actor.ts'
-import type { Outlet, TokenCaller } from './auth/caller.ts'
-import { Operators } from './auth/operators.ts'
+import { Buckets } from './auth/buckets.ts'
 import { type Actor, DAEMON } from './auth/records.ts'
-import { openAuthority } from './authority.ts'
-import { buildCallPath } from './call-path.ts'
 import { startChores } from './chores.ts'
 import type { Config } from './config.ts'
 import { recordConfig } from './config-audit.ts'
-import { usePolicyOf } from './config-policy.ts'
 import { reloadConfig, reloadForCaller } from './config-reload.ts'
+import { openGatehouse } from './gatehouse.ts'
 import type { Inherited } from './linux/activation.ts'
 import { adoptNetlink } from './linux/loopback.ts'
-import { METHODS } from './methods/index.ts'
-import type { DaemonFacts, Method, Reloaded } from './methods/method.ts'
+import { shareNames } from './linux/names.ts'
+import type { Method, Reloaded } from './methods/method.ts'
 import { Metrics } from './metrics.ts'
 import { Complaint } from './protocol/complaint.ts'
-import { Doors } from './server/doors.ts'
-import { Gateway, type UpstreamRule } from './server/gateway/gateway.ts'
-import { RefusalLog } from './server/refusal-log.ts'
-import { Telemetry } from './server/telemetry.ts'
-import { Tethers } from './server/tethers.ts'
+import { after } from './protocol/maybe.ts'
+import { Slots } from './server/gateway/slots.ts'
+import { sumOf } from './server/telemetry.ts'
 import { CLOCK_MARK, SYSTEM_TIME, type TimeSource } from './store/clock.ts'
 import { openStateDirectory, type StateDirectory } from './store/directory.ts'
 import { DamagedRecord } from './store/record.ts'
+import { StoreSharing } from './store/sharing.ts'
 import { Unavailable } from './store/store.ts'
-import { resetClock } from './timekeeping.ts'
-import { readVersion } from './version.ts'
 import { reportVouching, vouching } from './vouching.ts'
+import { type CentralOffices, mainOffices } from './workers/main-offices.ts'
+import { sharedMemory, Threads } from './workers/threads.ts'
 
 /** A running daemon. */
 export interface Daemon {
@@ -58,9 +53,11 @@ export interface Surroundings {
 
 /** Builds every part from a Config and opens the doors; closes them in reverse order. Throws Complaint. */
 export async function startDaemon(config: Config, surroundings: Surroundings): Promise<Daemon> {
-  const directory = await openStateDirectory(config.stateDir, config.credentialsDir)
+  const { stateDir, credentialsDir, listen } = config
+  const sharing = listen.workers > 1 ? new StoreSharing(stateDir) : undefined
+  const directory = await openStateDirectory(stateDir, credentialsDir, sharing)
   try {
-    return await openDoors(config, directory, surroundings)
+    return await openDoors(config, directory, surroundings, sharing)
   } catch (error) {
     await directory.close()
     throw error instanceof Unavailable || error instanceof DamagedRecord ? unreadable(config, error) : error
@@ -76,86 +73,67 @@ async function openDoors(
   initial: Config,
   directory: StateDirectory,
   { log, inherited, reread, methods = [], time = SYSTEM_TIME }: Surroundings,
+  sharing: StoreSharing | undefined,
 ): Promise<Daemon> {
-  let config = initial
-  let operators = operatorsOf(config)
-  const { store } = directory
-  let policy = usePolicyOf(config)
-  const { cache: cacheSize } = config.tokens
-  const authority = await openAuthority(directory, { cacheSize, log, time, policy: () => policy })
-  const { clock, ledger, users, tokens, backups } = authority
-  const tethers = new Tethers({ ...authority, store })
-  const refusals = new RefusalLog(log)
-  const telemetry = new Telemetry()
-  const started = performance.now()
-  const facts: DaemonFacts = {
-    version: readVersion(),
-    backend: 'level',
-    uptime: () => Math.floor(performance.now() - started) / 1000,
-    writable: () => store.writable,
-    connections: () => doors.connections,
-    endedConnections: () => tethers.ended,
+  const { store, pepper } = directory
+  const [netlink] = inherited.diag
+  const memory = sharing && sharedMemory()
+  if (memory !== undefined) shareNames(memory.names)
+  if (netlink !== undefined) adoptNetlink(netlink, memory?.netlink)
+  const rates = { token: new Buckets(), failure: new Buckets() }
+  const slots = new Map(initial.upstream.map(({ name, concurrency }) => [name, new Slots(concurrency)]))
+  const slotsOf = (upstream: string) => slots.get(upstream) as Slots
+  const offices: CentralOffices = {
     metrics: () => metrics.text(),
-    tie: (caller) => tieConversation(tethers, caller),
-    tieListener: ({ live, user, address }, onEnd) => tethers.tie({ live, user }, address, {}, onEnd),
-    tieCall: ({ live, user, address }, onEnd) =>
-      tethers.tie({ live, user }, address, { isCall: true }, onEnd),
-    vouching: () => vouching(config),
-    resetClock: (caller) => resetClock(clock, ledger, actorOf(caller)),
-    reload: (caller) => reloadForCaller(() => reload(actorOf(caller))),
+    endedConnections: () =>
+      after(threads?.endedConnections() ?? 0, (elsewhere) => house.tethers.ended + elsewhere),
+    reload,
   }
+  const house = await openGatehouse({
+    directory,
+    config: initial,
+    log,
+    time,
+    methods,
+    worker: 0,
+    counts: memory?.counts,
+    shared: { ...memory, rates: rates.token, failures: rates.failure },
+    slotsOf: ({ name }) => slotsOf(name),
+    offices: ({ authority }) => ({
+      facts: { ...offices, reload: (caller) => reloadForCaller(() => reload(actorOf(caller))) },
+      services: authority,
+      lateUses: authority.lateUses,
+    }),
+  })
+  const { authority, doors } = house
+  const { ledger, users, tokens, backups } = authority
   const metrics = new Metrics({
-    telemetry,
+    calls: async () => sumOf([house.telemetry.calls, ...((await threads?.calls()) ?? [])]),
     tokens: authority.tokenCounts,
     store,
     users: () => users.count,
-    connections: facts.connections,
-    endedConnections: facts.endedConnections,
-    upstreams: () => gateways,
+    connections: () => house.counts.total,
+    workers: () => Array.from({ length: initial.listen.workers }, (_, worker) => house.counts.of(worker)),
+    endedConnections: offices.endedConnections,
+    upstreams: () => house.gateways,
   })
-  const table = [...METHODS, ...methods]
-  for (const rule of config.upstream) refuseTaken(rule, table)
-  const { credentialsDir } = config
-  const gateways = config.upstream.map(
-    (rule) => new Gateway(rule, { store, clock, ledger, log, daemon: facts, credentialsDir }),
-  )
-  const services = {
-    ...authority,
-    get methods() {
-      return [...table, ...gateways.flatMap((gateway) => [...gateway.rows()])]
-    },
-    daemon: facts,
-    warn: (text: string) => log.warn(printable(text)),
-  }
-  const doors = new Doors({
-    ...buildCallPath({
-      services,
-      operators: () => operators,
-      config: () => config,
-      refusals,
-      telemetry,
-      table,
-      gateways,
-      log,
-    }),
-    tethers,
-    refusals,
-    log,
-    ready: () => store.writable,
-    credentialsDir: config.credentialsDir,
-  })
-  const chores = startChores({ ...authority, store, refusals, log, config: () => config })
+  const chores = startChores({ ...authority, store, refusals: house.refusals, log, config: house.config })
+  let threads: Threads | undefined
+  let reloading: Promise<unknown> = Promise.resolve()
   try {
     await recordFirst()
-    const [netlink] = inherited.diag
-    if (netlink !== undefined) adoptNetlink(netlink)
-    const { socket, socket_mode: mode, socket_group: group, port: wanted } = config.listen
+    if (sharing !== undefined && memory !== undefined) {
+      const served = mainOffices(house, rates, slotsOf, offices)
+      threads = await Threads.start({ config: initial, pepper, sharing, memory, netlink, offices: served })
+    }
+    const { socket, socket_mode: mode, socket_group: group, port: wanted } = initial.listen
     const port = await doors.open(
       { unix: { path: socket, mode, group }, port: wanted },
-      config.remote,
+      initial.remote,
       inherited,
     )
-    reportVouching(vouching(config), log)
+    await threads?.listen(doors.sockets)
+    reportVouching(vouching(initial), log)
     return { socket, port, reload: () => reload(DAEMON), status, check, close }
   } catch (error) {
     await shut()
@@ -164,23 +142,28 @@ async function openDoors(
 
   /** On a full disk verifying goes on; what was changed meanwhile is recorded at the next start that can. */
   async function recordFirst(): Promise<void> {
-    if (store.writable) await recordConfig({ store, ledger }, config, DAEMON)
+    if (store.writable) await recordConfig({ store, ledger }, initial, DAEMON)
   }
 
-  /** All or nothing, and recorded before it takes effect. */
-  async function reload(by: Actor): Promise<Reloaded> {
+  /** One after the other: what one has prepared must not be what the other one takes over. */
+  function reload(by: Actor): Promise<Reloaded> {
+    const mine = reloading.then(() => reloadNow(by))
+    reloading = mine.catch(() => {})
+    return mine
+  }
+
+  /** All or nothing, on every thread, and recorded before it takes effect. */
+  async function reloadNow(by: Actor): Promise<Reloaded> {
     const next = reread()
     doors.remote.check(next.remote)
-    const { merged, reloaded, needRestart } = reloadConfig(config, next)
-    const nextOperators = operatorsOf(merged)
-    const certificates = doors.remote.prepare(merged.remote)
-    const changes = { reloaded: [...reloaded, ...certificates.renewed], need_restart: needRestart }
+    const { merged, reloaded, needRestart } = reloadConfig(house.config(), next)
+    const prepared = house.prepare(merged)
+    await threads?.prepare(merged)
+    const changes = { reloaded: [...reloaded, ...prepared.renewed], need_restart: needRestart }
     const isNew = changes.reloaded.length > 0
     await recordConfig({ store, ledger }, merged, by, isNew ? { changed: changes.reloaded } : {})
-    certificates.apply()
-    config = merged
-    operators = nextOperators
-    policy = usePolicyOf(config)
+    prepared.apply()
+    await threads?.apply()
     log.info({ event: 'reload', ...changes }, 'configuration reloaded')
     return changes
   }
@@ -190,17 +173,16 @@ async function openDoors(
     const number =
       counted === undefined ? 'unreadable' : `${counted.complete ? '' : 'more than '}${counted.count}`
     const stored = `${number} tokens, ${users.count} users`
-    return `${store.writable ? '' : 'Refusing writes: see the log. '}${stored}, ${doors.connections} connections`
+    return `${store.writable ? '' : 'Refusing writes: see the log. '}${stored}, ${house.counts.total} connections`
   }
 
   async function check(): Promise<void> {
     await store.get(CLOCK_MARK)
+    await threads?.check()
   }
 
   async function shut(): Promise<void> {
-    await doors.close()
-    for (const gateway of gateways) gateway.close()
-    tethers.close()
+    await Promise.all([house.close(), threads?.close()])
     await backups.close()
     await chores.stop()
   }
@@ -209,31 +191,4 @@ async function openDoors(
     await shut()
     await directory.close()
   }
-}
-
-function operatorsOf({ operators, listen }: Config): Operators {
-  return new Operators(operators, listen.loopback_mint)
-}
-
-/** Tokens that a conversation is tied to already. */
-const tied = new WeakMap<Outlet, Set<string>>()
-
-function tieConversation(tethers: Tethers, { live, user, address, outlet }: TokenCaller): void {
-  if (outlet === undefined) return
-  const hashes = tied.get(outlet) ?? new Set()
-  if (hashes.has(live.hash)) return
-  tied.set(outlet, hashes.add(live.hash))
-  const untie = tethers.tie({ live, user }, address, { connection: outlet }, (reason) => outlet.end(reason))
-  outlet.onClose(untie)
-}
-
-/** A method of ours is never somebody else's. */
-function refuseTaken({ name, namespace }: UpstreamRule, table: readonly Method[]): void {
-  const taken = table.find((row) => row.name.startsWith(namespace))
-  if (taken === undefined) return
-  const hint = 'choose another namespace, and strip = true'
-  throw new Complaint(
-    `upstream ${name}: ${taken.name} is a method of our own, so ${namespace} is taken`,
-    hint,
-  )
 }

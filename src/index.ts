@@ -62,7 +62,9 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
   const { methods = [], log = 'silent' } = options
   refuseUnfit(methods)
   const reread = () => configOf(options)
-  const daemon = await start(reread(), {
+  const config = reread()
+  refuseWorkers(config)
+  const daemon = await start(config, {
     log: log === 'silent' ? pino({ level: 'silent' }) : log,
     inherited: NOTHING_INHERITED,
     reread,
@@ -79,6 +81,15 @@ export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon
       return closed
     },
   }
+}
+
+/** Another thread has none of this one's functions. */
+function refuseWorkers({ listen }: Config): void {
+  if (listen.workers === 1) return
+  throw new Complaint(
+    'a daemon within a program has one worker: methods of its own cannot cross over to other threads',
+    'leave listen.workers out, or run "postern serve"',
+  )
 }
 
 function configOf({ stateDir, socket, port = 0, config }: DaemonOptions): Config {

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import pino, { type Logger } from 'pino'
 import { printable } from './announcement.ts'
 import { type Fields, openJournal } from './linux/journal.ts'
@@ -8,9 +9,10 @@ import { type Fields, openJournal } from './linux/journal.ts'
  */
 export function createLog(): Logger {
   const stderr = pino.destination({ dest: 2, sync: true })
+  const onTerminal = isatty(2) // in a thread process.stderr does not know
   const journal = openJournal()
   const write = (line: string) => {
-    if (process.stderr.isTTY) stderr.write(readably(line))
+    if (onTerminal) stderr.write(readably(line))
     else if (journal?.(entryOf(line)) !== true) stderr.write(line)
   }
   return pino(

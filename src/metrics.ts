@@ -1,17 +1,23 @@
 import type { Registry } from 'prom-client'
 import type { TokenCounts } from './auth/token-counts.ts'
-import { BUCKETS, type CallCounts, type Telemetry } from './server/telemetry.ts'
+import type { Maybe } from './protocol/maybe.ts'
+import { BUCKETS, type CallCounts } from './server/telemetry.ts'
 import type { Store } from './store/store.ts'
 
 export interface MetricSources {
-  readonly telemetry: Telemetry
+  /** Of all threads. */
+  calls(): Promise<Calls>
   readonly tokens: TokenCounts
   readonly store: Store
   users(): number
   connections(): number
-  endedConnections(): number
+  /** Of each worker, where there are several. */
+  workers(): readonly number[]
+  endedConnections(): Maybe<number>
   upstreams(): Iterable<{ readonly name: string; readonly isUp: boolean }>
 }
+
+type Calls = ReadonlyMap<string, CallCounts>
 
 /** The daemon in numbers, in Prometheus' text format. What is counted is counted elsewhere; this words it when it is asked. */
 export class Metrics {
@@ -29,7 +35,7 @@ export class Metrics {
 }
 
 /** Loaded when it is asked for first: a daemon that nobody scrapes starts without it. */
-async function register({ telemetry, tokens, store, ...facts }: MetricSources): Promise<Registry> {
+async function register({ tokens, store, ...facts }: MetricSources): Promise<Registry> {
   const { Counter, Gauge, Registry } = await import('prom-client')
   const registry = new Registry()
   const registers = [registry]
@@ -47,9 +53,10 @@ async function register({ telemetry, tokens, store, ...facts }: MetricSources): 
     help: 'Calls by method and outcome.',
     labelNames: ['method', 'outcome'],
     registers,
-    collect() {
+    async collect() {
+      const calls = await facts.calls()
       this.reset()
-      for (const [method, { outcomes }] of telemetry.calls)
+      for (const [method, { outcomes }] of calls)
         for (const [outcome, count] of outcomes) this.inc({ method, outcome }, count)
     },
   })
@@ -57,9 +64,10 @@ async function register({ telemetry, tokens, store, ...facts }: MetricSources): 
     name: 'postern_ended_connections_total',
     help: 'Connections that were ended because their token ended.',
     registers,
-    collect() {
+    async collect() {
+      const ended = await facts.endedConnections()
       this.reset()
-      this.inc(facts.endedConnections())
+      this.inc(ended)
     },
   })
   new Gauge({
@@ -82,19 +90,30 @@ async function register({ telemetry, tokens, store, ...facts }: MetricSources): 
   })
   gauge('postern_users', 'Users.', facts.users)
   gauge('postern_connections', 'Open connections, on all doors.', facts.connections)
+  if (facts.workers().length > 1) {
+    new Gauge({
+      name: 'postern_worker_connections',
+      help: 'Open connections of each thread.',
+      labelNames: ['worker'],
+      registers,
+      collect() {
+        for (const [worker, count] of facts.workers().entries()) this.set({ worker }, count)
+      },
+    })
+  }
   gauge('postern_store_writable', 'Whether writes are accepted.', () => (store.writable ? 1 : 0))
   gauge('postern_store_queue', 'Commits that wait to be written.', () => store.queued)
   gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   const start = Date.now() / 1000 - process.uptime()
   gauge('process_start_time_seconds', 'Start of the process since the Unix epoch.', () => start)
-  registry.registerMetric(durations(telemetry) as never)
+  registry.registerMetric(durations(facts.calls) as never)
   return registry
 }
 
 const DURATION = 'postern_call_duration_seconds'
 
 /** A histogram whose buckets are counted already, which prom-client's own cannot take over: in its form of one. */
-function durations(telemetry: Telemetry) {
+function durations(calls: () => Promise<Calls>) {
   const help = 'How long calls took, from their message to their answer.'
   return {
     name: DURATION,
@@ -105,7 +124,7 @@ function durations(telemetry: Telemetry) {
       help,
       type: 'histogram',
       aggregator: 'sum',
-      values: [...telemetry.calls].flatMap(([method, counts]) => valuesOf(method, counts)),
+      values: [...(await calls())].flatMap(([method, counts]) => valuesOf(method, counts)),
     }),
   }
 }

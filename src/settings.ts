@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { Complaint } from './protocol/complaint.ts'
 import { parseDuration, parseRate, parseSize } from './units.ts'
 
@@ -35,6 +36,12 @@ const positive = (value: number | undefined) => (value !== undefined && value > 
 
 export const count = kind<number>('a whole number above 0', (value) => whole(value, 1, 1_000_000_000))
 export const port = kind<number>('a port (0 to 65535)', (value) => whole(value, 0, 65_535))
+/** More share too little to be worth the memory of one more. */
+const MOST_WORKERS = 64
+
+export const workers = kind<number>(`a number of threads (1 to ${MOST_WORKERS}), or "auto"`, (value) =>
+  value === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : whole(value, 1, MOST_WORKERS),
+)
 export const duration = kind<number>('a duration ("500ms", "10s", "2h", "7d")', (value) =>
   typeof value === 'string' ? parseDuration(value) : undefined,
 )

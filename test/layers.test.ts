@@ -5,9 +5,14 @@ import { describe, it } from 'node:test'
 import { ROOT } from './support/daemon.ts'
 
 const SRC = join(ROOT, 'src')
-/** From the cellar up; what stands directly in src/, and cli/, is on top. linux/ and client/ stand beside protocol/. */
+/** From the cellar up; what stands directly in src/, cli/ and workers/, is on top. linux/ and client/ stand beside protocol/. */
 const FLOORS = ['protocol', 'store', 'auth', 'methods', 'server', '']
-const BESIDE: Readonly<Record<string, string>> = { linux: 'protocol', client: 'protocol', cli: '' }
+const BESIDE: Readonly<Record<string, string>> = {
+  linux: 'protocol',
+  client: 'protocol',
+  cli: '',
+  workers: '',
+}
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))

@@ -2,7 +2,7 @@ import { Failure, tooMany } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
-import { Buckets } from './buckets.ts'
+import { Buckets, type RateKeeper } from './buckets.ts'
 import type { LastAccess } from './last-access.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { narrower, type Rate, type TokenLimits } from './limits.ts'
@@ -27,6 +27,8 @@ interface Parts {
   readonly lastAccess: LastAccess
   readonly users: Users
   readonly policy: () => UsePolicy
+  /** Buckets of its own where left out. */
+  readonly rates?: RateKeeper | undefined
 }
 
 /** After a crash last access is older than it was by as much as a write of it is due: that must not kill a token in use. */
@@ -35,12 +37,13 @@ const LEAST_IDLE_FLUSHES = 10
 /** Whether a token that has nothing else against it may be used now and from here, and the count of its uses. */
 export class Admission {
   readonly #parts: Parts
-  readonly #buckets = new Buckets()
+  readonly #rates: RateKeeper
   /** Uses under way, one after the other for each token. */
   readonly #uses = new Map<string, Promise<unknown>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#rates = parts.rates ?? new Buckets()
   }
 
   /** One use of it: false, as for any token that is not valid. Throws `limited`, `unavailable`. */
@@ -50,8 +53,9 @@ export class Admission {
     if (limits === undefined && rate === undefined) return true
     return after(this.obstacle(live.record, address), (obstacle) => {
       if (obstacle !== undefined) return false
-      this.#slow(live.record, narrower(limits?.rate, rate))
-      return limits?.maxUses === undefined ? true : this.#count(live, limits.maxUses)
+      return after(this.#slow(live.record, narrower(limits?.rate, rate)), () =>
+        limits?.maxUses === undefined ? true : this.#count(live, limits.maxUses),
+      )
     })
   }
 
@@ -72,9 +76,9 @@ export class Admission {
   }
 
   /** Seconds until it may be called again, where its rate is exhausted. Takes nothing of it. */
-  wait({ id, pool = id, limits }: TokenRecord): number | undefined {
+  wait({ id, pool = id, limits }: TokenRecord): Maybe<number | undefined> {
     const rate = narrower(limits?.rate, this.#parts.policy().rate)
-    return rate && this.#buckets.wait(pool, rate)
+    return rate && this.#rates.wait(pool, rate)
   }
 
   /** When it dies of rest, unless it is used before; null: it may rest. Milliseconds since 1970. */
@@ -104,10 +108,12 @@ export class Admission {
     )
   }
 
-  #slow({ id, pool = id }: TokenRecord, rate: Rate | undefined): void {
-    const wait = rate && this.#buckets.take(pool, rate)
-    if (wait === undefined) return
-    throw tooMany(`This token may make ${rate?.perSecond} calls a second: try again in ${wait} s.`, wait)
+  #slow({ id, pool = id }: TokenRecord, rate: Rate | undefined): Maybe<void> {
+    if (rate === undefined) return
+    return after(this.#rates.take(pool, rate), (wait) => {
+      if (wait === undefined) return
+      throw tooMany(`This token may make ${rate.perSecond} calls a second: try again in ${wait} s.`, wait)
+    })
   }
 
   /** One after the other: side by side they would only overtake each other at the same record. */

@@ -1,3 +1,4 @@
+import type { Maybe } from '../protocol/maybe.ts'
 import type { Rate } from './limits.ts'
 
 /** So many buckets at most. One that is full again is as good as none; when no such is left, newcomers are refused. */
@@ -11,8 +12,14 @@ interface Bucket {
   readonly rate: Rate
 }
 
+/** Who keeps buckets: this thread, or another one that is asked. */
+export interface RateKeeper {
+  take(name: string, rate: Rate): Maybe<number | undefined>
+  wait(name: string, rate: Rate): Maybe<number | undefined>
+}
+
 /** Token buckets by name: each call takes one, and they fill again with time. Bounded, and never open by being full (pitfall 26). */
-export class Buckets {
+export class Buckets implements RateKeeper {
   readonly #now: () => number
   readonly #most: number
   readonly #buckets = new Map<string, Bucket>()

@@ -75,7 +75,7 @@ export class Explainer {
     const bare = record.revoked === null && record.hashes.length === 0 ? ('no_secret' as const) : undefined
     const over = obstacle(record, hash, user, clock.now()) ?? bare ?? (await admission.obstacle(record, from))
     if (over !== undefined) return refused(over, `The token ${OBSTACLES[over]}.`)
-    const wait = admission.wait(record)
+    const wait = await admission.wait(record)
     if (wait !== undefined)
       return refused('rate_limit', `It has made too many calls; in ${wait} s it may again.`)
     if (target.access === 'local')

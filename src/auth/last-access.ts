@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Step, Store } from '../store/store.ts'
+import { type AccessBoard, latest } from './access-board.ts'
 import type { Ledger } from './ledger.ts'
 import { lastAccessKey, tokenKey } from './records.ts'
 
@@ -19,24 +20,30 @@ export class LastAccess {
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #clock: Clock
+  readonly #board: AccessBoard | undefined
   #pending = new Map<string, number>()
   /** What a flush is writing: not pending any more, not readable yet. */
   #writing = new Map<string, number>()
   #flushing: Promise<void> = Promise.resolve()
 
-  constructor(store: Store, ledger: Ledger, clock: Clock) {
+  /** `board`: what other threads have seen and not written yet. */
+  constructor(store: Store, ledger: Ledger, clock: Clock, board?: AccessBoard) {
     this.#store = store
     this.#ledger = ledger
     this.#clock = clock
+    this.#board = board
   }
 
   touch(id: string): void {
-    this.#pending.set(id, this.#clock.now())
+    const now = this.#clock.now()
+    this.#pending.set(id, now)
+    this.#board?.touch(Number(id), now)
   }
 
   /** Milliseconds since 1970, or undefined if it was never used. */
   read(id: string): Maybe<number | undefined> {
-    const recent = this.#pending.get(id) ?? this.#writing.get(id)
+    const own = this.#pending.get(id) ?? this.#writing.get(id)
+    const recent = latest(own, this.#board?.read(Number(id)))
     if (recent !== undefined) return recent
     return after(this.#store.get(lastAccessKey(id)), (stored) => stored && Number(stored.value))
   }
@@ -52,7 +59,8 @@ export class LastAccess {
     this.#pending = new Map()
     try {
       let notes: Note[] = []
-      for (const [id, at] of this.#writing) {
+      for (const [id, own] of this.#writing) {
+        const at = latest(own, this.#board?.read(Number(id))) as number // so that no thread takes back what another wrote
         const steps = await this.#stepsFor(id, at)
         if (steps.length > 0) notes.push({ id, at, steps })
         if (notes.length < CHUNK) continue

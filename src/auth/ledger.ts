@@ -38,7 +38,6 @@ export class Ledger {
   readonly #store: Store
   readonly #clock: Clock
   readonly #announce: (event: AuditEvent) => void
-  readonly #listeners = new Set<() => void>()
 
   /** `announce` is told of everything that was done, for the log; the record of it is in the store. */
   constructor(store: Store, clock: Clock, announce: (event: AuditEvent) => void = () => {}) {
@@ -56,14 +55,7 @@ export class Ledger {
       ...(signals !== undefined && { signals }),
     })
     if (committed) for (const event of audit) this.#announce(event)
-    if (committed && audit.length > 0) for (const listener of this.#listeners) listener()
     return committed
-  }
-
-  /** `listener` is called whenever there are new lines in the audit log. Returns how to end that. */
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
   }
 
   /** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */

@@ -26,6 +26,8 @@ const RETRY_MS = 1_000
 export class Users implements Feed {
   readonly #store: Store
   readonly #byId = new Map<string, UserRecord>()
+  /** Signals about users so far. */
+  #changes = 0
 
   private constructor(store: Store) {
     this.#store = store
@@ -41,15 +43,17 @@ export class Users implements Feed {
   }
 
   find(id: string): UserRecord | undefined {
+    this.#store.refresh()
     return this.#byId.get(id)
   }
 
   /** By the exact name. */
   findByName(username: string): Maybe<UserRecord | undefined> {
-    return after(this.#store.get(usernameKey(username)), (entry) => entry && this.#byId.get(entry.value))
+    return after(this.#store.get(usernameKey(username)), (entry) => entry && this.find(entry.value))
   }
 
   all(): UserRecord[] {
+    this.#store.refresh()
     return [...this.#byId.values()]
   }
 
@@ -60,6 +64,7 @@ export class Users implements Feed {
   signal(payload: string): void {
     const signal = decodeSignal(payload)
     if (signal.kind !== 'user') return
+    this.#changes++
     if (signal.user === null) this.#byId.delete(signal.id)
     else this.#byId.set(signal.id, signal.user)
   }
@@ -70,7 +75,9 @@ export class Users implements Feed {
   }
 
   async #read(): Promise<void> {
+    const before = this.#changes
     const entries = await this.#store.scan({ ...prefixed('U/'), limit: MAX_USERS })
+    if (this.#changes !== before) return this.#read() // what was read may be what a signal was about
     this.#byId.clear()
     for (const { value } of entries) {
       const user = JSON.parse(value) as UserRecord

@@ -62,17 +62,20 @@ export class Verifier implements Feed {
   /** Undefined for whatever is not a live token: unknown, expired, disabled, revoked and garbage look alike. Throws `unavailable`. */
   verify(secret: string): Maybe<Verified | undefined> {
     if (this.#signIn !== undefined && isJwtShaped(secret)) return this.#signIn.verify(secret)
-    return after(this.#find(secret), (live) => live && this.check(live))
+    this.#store.refresh()
+    return after(this.#find(secret), (live) => live && this.#verdict(live))
   }
 
   /** What became of a token that was found before: the same question, whether its record has changed since or not. */
   again(live: Live): Maybe<Verified | undefined> {
     if (live.signed !== undefined) return this.#signIn?.again(live)
-    return live.stale ? after(this.#load(live.hash), (now) => now && this.check(now)) : this.check(live)
+    this.#store.refresh()
+    return live.stale ? after(this.#load(live.hash), (now) => now && this.#verdict(now)) : this.#verdict(live)
   }
 
   /** What stands against a secret that is not accepted, where it belongs to a token that is still there. */
   refusal(secret: string): Maybe<{ readonly record: TokenRecord; readonly obstacle: Obstacle } | undefined> {
+    this.#store.refresh()
     return after(this.#find(secret), (live) => {
       const found = live && this.obstacle(live)
       return found && { record: live.record, obstacle: found }
@@ -88,7 +91,12 @@ export class Verifier implements Feed {
   /** The same question for a token found before; cheap enough for every message of a connection. */
   check(live: Live): Verified | undefined {
     if (live.signed !== undefined) return this.#signIn?.check(live)
-    if (live.stale) return undefined
+    this.#store.refresh()
+    return live.stale ? undefined : this.#verdict(live)
+  }
+
+  /** By what was found just now: a signal that comes in between is about what is acknowledged later than the question. */
+  #verdict(live: Live): Verified | undefined {
     const user = this.#users.find(live.record.user)
     const isGood = user && obstacle(live.record, live.hash, user, this.#clock.now()) === undefined
     return isGood ? { live, user } : undefined

@@ -1,8 +1,8 @@
 import { Failure } from '../protocol/failures.ts'
+import type { Feed, Store } from '../store/store.ts'
 import type { ChainedLine } from './audit-chain.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { Outlet, TokenCaller } from './caller.ts'
-import type { Ledger } from './ledger.ts'
 
 /** What a line of the audit log is to a watcher. Lines that are not here are not for watchers. */
 const EVENTS: Readonly<Record<string, string>> = {
@@ -35,16 +35,28 @@ const MOST = 1_000
  * Streams of what happens to tokens. A watch is a place in the audit log that moves on: its numbers are the log's, so that
  * a consumer resumes where it was, also after a restart; and what was cut from the log in between is said, not hidden.
  */
-export class Watches {
+export class Watches implements Feed {
   readonly #audit: AuditLog
-  readonly #ledger: Ledger
+  readonly #store: Store
+  readonly #open = new Set<News>()
   readonly #counts = new WeakMap<Outlet, number>()
   readonly #ofUsers = new Map<string, number>()
-  #count = 0
 
-  constructor(audit: AuditLog, ledger: Ledger) {
+  constructor(audit: AuditLog, store: Store) {
     this.#audit = audit
-    this.#ledger = ledger
+    this.#store = store
+    store.subscribe(this)
+  }
+
+  signal(): void {}
+
+  appended(): void {
+    for (const news of this.#open) news.come()
+  }
+
+  /** There may be lines that nobody was told of. */
+  reset(): void {
+    this.appended()
   }
 
   /**
@@ -65,15 +77,15 @@ export class Watches {
         'conflict',
         `There is no event ${start}: the newest is ${appended}. Watch from there.`,
       )
-    const news = this.#open(caller.user.id, outlet)
+    const news = this.#admit(caller.user.id, outlet)
     setImmediate(() => void this.#run(start, caller, outlet, news)) // behind the answer to the call itself
     return start
   }
 
-  #open(user: string, outlet: Outlet): News {
+  #admit(user: string, outlet: Outlet): News {
     const onOne = this.#counts.get(outlet) ?? 0
     const ofUser = this.#ofUsers.get(user) ?? 0
-    if (onOne >= MOST_ON_ONE || ofUser >= MOST_OF_ONE_USER || this.#count >= MOST) {
+    if (onOne >= MOST_ON_ONE || ofUser >= MOST_OF_ONE_USER || this.#open.size >= MOST) {
       throw new Failure(
         'limited',
         `There are too many watches: ${MOST_ON_ONE} on a connection, ${MOST_OF_ONE_USER} of a user. End one.`,
@@ -81,13 +93,13 @@ export class Watches {
     }
     this.#counts.set(outlet, onOne + 1)
     this.#ofUsers.set(user, ofUser + 1)
-    this.#count++
-    const news = new News(this.#ledger, () => {
-      this.#count--
+    const news = new News(() => {
+      this.#open.delete(news)
       const left = (this.#ofUsers.get(user) ?? 1) - 1
       if (left === 0) this.#ofUsers.delete(user)
       else this.#ofUsers.set(user, left)
     })
+    this.#open.add(news)
     outlet.onClose(() => news.end())
     return news
   }
@@ -100,6 +112,7 @@ export class Watches {
         for (const line of lines) {
           const told = [...gapBefore(line, last), ...eventIn(line, caller)]
           last = line.seq
+          this.#store.refresh() // whose right to watch has ended is told nothing that came after
           for (const params of told) if (!(await outlet.send(notification(params)))) return
         }
         if (lines.length === 0) await news.wait()
@@ -117,16 +130,15 @@ class News {
   over = false
   #fresh = false
   #wake: () => void = () => {}
-  readonly #unsubscribe: () => void
-
   readonly #onEnd: () => void
 
-  constructor(ledger: Ledger, onEnd: () => void) {
+  constructor(onEnd: () => void) {
     this.#onEnd = onEnd
-    this.#unsubscribe = ledger.subscribe(() => {
-      this.#fresh = true
-      this.#wake()
-    })
+  }
+
+  come(): void {
+    this.#fresh = true
+    this.#wake()
   }
 
   async wait(): Promise<void> {
@@ -141,7 +153,6 @@ class News {
     if (this.over) return
     this.over = true
     this.#onEnd()
-    this.#unsubscribe()
     this.#wake()
   }
 }

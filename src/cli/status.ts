@@ -22,7 +22,7 @@ export function statusCommand(): Command {
 async function status(options: SessionOptions): Promise<void> {
   const socket = socketOf(options)
   const info = (await session(options, 'postern status', (call) => call('system.info', {}))) as SystemInfo
-  const { version, uptime, store, counts, local } = info
+  const { version, uptime, workers, store, counts, local } = info
   if (wantsJson(options)) {
     printJson({ socket, ...info })
     return
@@ -32,6 +32,7 @@ async function status(options: SessionOptions): Promise<void> {
     [
       ['socket', socket],
       ['up for', span(uptime)],
+      ...(workers === undefined ? [] : [['workers', String(workers)]]),
       ['store', `${store.backend}, ${store.writable ? 'writable' : 'refusing writes: see the log'}`],
       ['local', `on the Unix socket ${UNIX[local.unix]}; over TCP ${TCP[local.tcp]}`],
       ['tokens', `${counts.tokens_complete ? '' : 'more than '}${counts.tokens}`],

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { Mutex, mutexMemory } from '../protocol/mutex.ts'
 import { type NativeFunction, openLibc } from './libc.ts'
 
 /** One end of a TCP connection. */
@@ -20,8 +21,6 @@ const MSG_DONTWAIT = 0x40
 const TCP_ESTABLISHED = 1
 const ANY = 0xffffffff
 
-let sequence = 0
-
 /** Layout of the request: nlmsghdr (16 bytes), then inet_diag_req_v2 (56). Of the answer: nlmsghdr, then inet_diag_msg. */
 const HEADER = 16
 const REQUEST = HEADER + 56
@@ -30,8 +29,20 @@ const ANSWER_UID = HEADER + 64
 const ANSWER_INODE = HEADER + 68
 const ANSWER_LENGTH = HEADER + 72
 
+/** What threads share that ask through one socket: whose turn it is, and the number of the last question. */
+export interface NetlinkMemory {
+  readonly mutex: SharedArrayBuffer
+  readonly sequence: SharedArrayBuffer
+}
+
+export function netlinkMemory(): NetlinkMemory {
+  return { mutex: mutexMemory(), sequence: new SharedArrayBuffer(Uint32Array.BYTES_PER_ELEMENT) }
+}
+
 interface Netlink {
   readonly fd: number
+  readonly mutex: Mutex
+  readonly sequence: Uint32Array
   readonly send: NativeFunction
   readonly recv: NativeFunction
 }
@@ -46,8 +57,12 @@ let opened: Netlink | null | undefined
  */
 export function loopbackPeerUid(near: Endpoint, far: Endpoint): number | undefined {
   const netlink = openNetlink()
-  if (netlink === undefined) return undefined
-  const request = lookup(near, far)
+  return netlink?.mutex.run(() => ask(netlink, near, far)) // or one thread would read another one's answer
+}
+
+function ask(netlink: Netlink, near: Endpoint, far: Endpoint): number | undefined {
+  const sequence = (Atomics.add(netlink.sequence, 0, 1) + 1) >>> 0
+  const request = lookup(near, far, sequence)
   if (request === undefined || netlink.send(netlink.fd, request, request.length, 0) !== request.length)
     return undefined
   const answer = Buffer.alloc(512)
@@ -68,10 +83,10 @@ export function canAskLoopback(): boolean {
 
 /**
  * Asks through a netlink socket that systemd has opened (ListenNetlink=inet-diag 0): one of our own would look into the
- * empty network namespace of the sandbox, or not be allowed at all.
+ * empty network namespace of the sandbox, or not be allowed at all. `memory`: with whom else it is shared.
  */
-export function adoptNetlink(fd: number): void {
-  opened = speakThrough(fd)
+export function adoptNetlink(fd: number, memory?: NetlinkMemory): void {
+  opened = speakThrough(fd, memory)
 }
 
 function openNetlink(): Netlink | undefined {
@@ -85,18 +100,20 @@ function connectNetlink(): Netlink | null {
   return fd < 0 ? null : speakThrough(fd)
 }
 
-function speakThrough(fd: number): Netlink | null {
+function speakThrough(fd: number, memory = netlinkMemory()): Netlink | null {
   const libc = openLibc()
   if (libc === undefined) return null
   return {
     fd,
+    mutex: new Mutex(memory.mutex),
+    sequence: new Uint32Array(memory.sequence),
     send: libc.declare('ssize_t send(int fd, const void *buffer, size_t length, int flags)'),
     recv: libc.declare('ssize_t recv(int fd, _Out_ void *buffer, size_t length, int flags)'),
   }
 }
 
 /** An exact lookup of the client's own socket: its source is our far end. */
-function lookup(near: Endpoint, far: Endpoint): Buffer | undefined {
+function lookup(near: Endpoint, far: Endpoint, sequence: number): Buffer | undefined {
   const source = addressBytes(far.address)
   const destination = addressBytes(near.address)
   if (source === undefined || destination === undefined || source.length !== destination.length)
@@ -105,7 +122,6 @@ function lookup(near: Endpoint, far: Endpoint): Buffer | undefined {
   request.writeUInt32LE(REQUEST, 0)
   request.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4)
   request.writeUInt16LE(NLM_F_REQUEST, 6)
-  sequence = (sequence + 1) >>> 0
   request.writeUInt32LE(sequence, 8)
   request[HEADER] = source.length === 4 ? AF_INET : AF_INET6
   request[HEADER + 1] = IPPROTO_TCP

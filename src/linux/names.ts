@@ -1,3 +1,4 @@
+import { Mutex } from '../protocol/mutex.ts'
 import { openLibc, type StructFunction } from './libc.ts'
 
 interface Passwd {
@@ -19,20 +20,27 @@ interface NameService {
 }
 
 let opened: NameService | undefined
+/** The C library answers in one place for the whole process: another thread's answer could come between ours and our reading it. */
+let turn = new Mutex()
+
+/** From now on this thread takes turns with those that share this memory. */
+export function shareNames(memory: SharedArrayBuffer): void {
+  turn = new Mutex(memory)
+}
 
 /** The uid of a user, from wherever this host keeps them (getpwnam(3): files, LDAP, systemd). Undefined: no such user. */
 export function uidOf(user: string): number | undefined {
-  return nameService()?.userByName(user)?.pw_uid
+  return turn.run(() => nameService()?.userByName(user)?.pw_uid)
 }
 
 /** The gid of a group, by getgrnam(3). Undefined: no such group. */
 export function gidOf(group: string): number | undefined {
-  return nameService()?.groupByName(group)?.gr_gid
+  return turn.run(() => nameService()?.groupByName(group)?.gr_gid)
 }
 
 /** The name that a uid has just now, for people to read. Undefined: it has none. */
 export function userNameOf(uid: number): string | undefined {
-  return nameService()?.userById(uid)?.pw_name
+  return turn.run(() => nameService()?.userById(uid)?.pw_name)
 }
 
 function nameService(): NameService | undefined {

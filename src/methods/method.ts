@@ -33,13 +33,13 @@ export type Access = 'local' | UserType
 export interface Services {
   readonly ledger: Ledger
   readonly tokens: Tokens
-  readonly wishRefusals: WishRefusals
+  readonly wishRefusals: Pick<WishRefusals, 'record'>
   readonly users: Users
   readonly lastAccess: LastAccess
   readonly admission: Admission
   readonly audit: AuditLog
-  readonly auditor: Auditor
-  readonly backups: Backups
+  readonly auditor: Pick<Auditor, 'checkpoint' | 'publicKey'>
+  readonly backups: Pick<Backups, 'begin' | 'read' | 'end' | 'fingerprint'>
   /** A look at everything, as it is now; close it. */
   inspect(): { readonly inspection: Inspection; close(): Promise<void> }
   readonly tokenObjects: TokenObjects
@@ -63,12 +63,14 @@ export interface Services {
 export interface DaemonFacts {
   readonly version: string
   readonly backend: string
+  /** Threads that serve the doors. */
+  readonly workers: number
   /** Seconds. */
   uptime(): number
   writable(): boolean
   connections(): number
   /** Connections that ended with the token that they rested on, so far. */
-  endedConnections(): number
+  endedConnections(): Maybe<number>
   /** In Prometheus' text format. */
   metrics(): Promise<string>
   /** From now on the conversation that a call came over ends with the token that made the call. */

@@ -6,6 +6,8 @@ export interface SystemInfo {
   name: 'postern'
   version: string
   uptime: number
+  /** Where there are several. */
+  workers?: number
   store: { backend: string; writable: boolean }
   local: Vouching
   counts: { users: number; tokens: number; tokens_complete: boolean; connections: number }
@@ -23,6 +25,7 @@ export const systemInfo = method({
       name: { const: 'postern' },
       version: { type: 'string' },
       uptime: { type: 'number', description: 'Seconds.' },
+      workers: { type: 'integer', description: 'Threads that serve the doors, where there are several.' },
       store: { type: 'object', properties: { backend: { type: 'string' }, writable: { type: 'boolean' } } },
       local: {
         type: 'object',
@@ -55,6 +58,7 @@ export const systemInfo = method({
       name: 'postern',
       version: daemon.version,
       uptime: daemon.uptime(),
+      ...(daemon.workers > 1 && { workers: daemon.workers }),
       store: { backend: daemon.backend, writable: daemon.writable() },
       local: daemon.vouching(),
       counts: {

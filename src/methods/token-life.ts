@@ -72,7 +72,7 @@ const tokenRevoke = method({
     if (Object.keys(params).length === 0)
       throw new Failure('invalid_params', 'Say which tokens: created_before 4102444800 means all of them.')
     const { created_before, userid, creator_userid, minted_by_uid, minted_on } = params
-    const before = daemon.endedConnections()
+    const before = await daemon.endedConnections()
     const filter = {
       createdBefore: created_before === undefined ? undefined : created_before * 1000,
       user: userid,
@@ -81,7 +81,7 @@ const tokenRevoke = method({
       mintedOn: minted_on,
     }
     const tokens = await massRevocation.revoke(filter, caller)
-    return { tokens, connections: daemon.endedConnections() - before }
+    return { tokens, connections: (await daemon.endedConnections()) - before }
   },
 })
 

@@ -1,7 +1,8 @@
-import { Buckets } from '../auth/buckets.ts'
+import { Buckets, type RateKeeper } from '../auth/buckets.ts'
 import type { Peer } from '../auth/caller.ts'
 import type { Rate } from '../auth/limits.ts'
 import { tooMany } from '../protocol/failures.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import { senderOf } from './neighbourhood.ts'
 import type { Origin } from './origin.ts'
 
@@ -11,22 +12,23 @@ import type { Origin } from './origin.ts'
  */
 export class CredentialFailures {
   readonly #rate: (door: Peer['door']) => Rate | undefined
-  readonly #buckets = new Buckets()
+  readonly #keeper: RateKeeper
 
-  constructor(rate: (door: Peer['door']) => Rate | undefined) {
+  constructor(rate: (door: Peer['door']) => Rate | undefined, keeper: RateKeeper = new Buckets()) {
     this.#rate = rate
+    this.#keeper = keeper
   }
 
   /** Throws `limited`. */
-  count(origin: Origin): void {
+  count(origin: Origin): Maybe<void> {
     const rate = this.#rate(origin.connection.peer.door)
-    refuse(rate && this.#buckets.take(senderOf(origin), rate))
+    return after(rate && this.#keeper.take(senderOf(origin), rate), refuse)
   }
 
   /** Throws `limited` where there were too many already; counts nothing. */
-  refuse(origin: Origin): void {
+  refuse(origin: Origin): Maybe<void> {
     const rate = this.#rate(origin.connection.peer.door)
-    refuse(rate && this.#buckets.wait(senderOf(origin), rate))
+    return after(rate && this.#keeper.wait(senderOf(origin), rate), refuse)
   }
 }
 

@@ -4,12 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Inherited } from '../linux/activation.ts'
 import type { Certificate } from './certificate.ts'
+import type { ConnectionCounts } from './connection-counts.ts'
 import type { Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
 import { createHttpServer } from './http.ts'
 import type { Identification } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
-import { type LocalPlaces, openLocal } from './listeners.ts'
+import { descriptorOf, type LocalPlaces, listenOnDescriptor, openLocal } from './listeners.ts'
 import type { Connection } from './origin.ts'
 import { type Entrance, Reception } from './reception.ts'
 import type { RefusalLog } from './refusal-log.ts'
@@ -27,6 +28,18 @@ const LONGEST_BLANK = 1_024
 const UNIX: Entrance = { door: 'unix', family: 'unix', proxies: undefined, plain: true }
 const LOOPBACK: Entrance = { door: 'tcp', family: 'ip', proxies: undefined, plain: true }
 
+interface Listening {
+  readonly server: Server
+  readonly door: Entrance['door']
+  /** Of the remote doors, which one. */
+  readonly at: number
+}
+
+/** A listening socket, and for which door it is. */
+export interface SharedSocket extends Omit<Listening, 'server'> {
+  readonly fd: number
+}
+
 export interface DoorParts {
   readonly exchange: Exchange
   readonly zabbix: ZabbixDialect
@@ -37,6 +50,7 @@ export interface DoorParts {
   readonly ready: () => boolean
   readonly refusals: RefusalLog
   readonly log: Logger
+  readonly counts: ConnectionCounts
   readonly credentialsDir: string | undefined
 }
 
@@ -46,19 +60,32 @@ export class Doors {
   readonly #reception: Reception
   readonly #webSockets: WebSocketDoor
   readonly #streams = new Set<Stream>()
-  readonly #servers: Server[] = []
+  readonly #servers: Listening[] = []
   readonly remote: RemoteDoor
   #removeSockets: () => void = () => {}
 
   constructor(parts: DoorParts) {
     this.#parts = parts
-    this.#reception = new Reception(parts.limits, parts.refusals)
+    this.#reception = new Reception(parts.limits, parts.refusals, parts.counts)
     this.#webSockets = new WebSocketDoor(parts)
     this.remote = new RemoteDoor(parts.credentialsDir)
   }
 
-  get connections(): number {
-    return this.#reception.count
+  /** What is listened on, for another thread to listen on as well. */
+  get sockets(): SharedSocket[] {
+    return this.#servers
+      .filter(({ server }) => server.listening)
+      .map(({ server, door, at }) => ({ door, at, fd: descriptorOf(server) }))
+  }
+
+  /** Listens on descriptors of what another thread has opened. */
+  async join(sockets: readonly SharedSocket[], remotes: readonly RemoteValues[]): Promise<void> {
+    const build = this.remote.builder(remotes)
+    for (const { door, at, fd } of sockets) {
+      const [entrance, certificate] =
+        door === 'remote' ? build(at) : [door === 'unix' ? UNIX : LOOPBACK, undefined]
+      await listenOnDescriptor(this.#create(entrance, certificate, at), fd)
+    }
   }
 
   /** Opens the remote door, and then the local ones. Throws Complaint. Resolves to the loopback port, if there is one. */
@@ -67,7 +94,8 @@ export class Doors {
     remotes: readonly RemoteValues[],
     inherited: Inherited,
   ): Promise<number | undefined> {
-    const create = (entrance: Entrance, certificate?: Certificate) => this.#create(entrance, certificate)
+    const create = (entrance: Entrance, certificate?: Certificate, at?: number) =>
+      this.#create(entrance, certificate, at)
     this.#removeSockets = await this.remote.open(remotes, inherited, create)
     const servers = { tcp: () => create(LOOPBACK), unix: () => create(UNIX) }
     const { port, removeSocket } = await openLocal(servers, places, inherited, this.#parts.log)
@@ -83,13 +111,13 @@ export class Doors {
    * An HTTP server that stays its own listener, so that Node keeps its time limits (fed by hand it would not), but whose
    * connections come here first: to be counted, to ask the kernel about, once, and to be taken out of TLS.
    */
-  #create(entrance: Entrance, certificate: Certificate | undefined): Server {
+  #create(entrance: Entrance, certificate: Certificate | undefined, at = 0): Server {
     const server = createHttpServer({
       ...this.#parts,
       connectionOf: (socket) => this.#reception.connectionOf(socket),
       onWebSocket: (req, socket, head, origin) => void this.#webSockets.upgrade(req, socket, head, origin),
     })
-    this.#servers.push(server)
+    this.#servers.push({ server, door: entrance.door, at })
     const [listener] = server.listeners('connection') as [(socket: Socket) => void]
     const toHttp = (socket: Socket) => listener.call(server, socket)
     server.off('connection', listener)
@@ -146,7 +174,7 @@ export class Doors {
   /** Accepts nobody any more, lets calls in flight finish (for a bounded time), and ends every connection. */
   async close(): Promise<void> {
     this.#removeSockets()
-    for (const server of this.#servers) server.close()
+    for (const { server } of this.#servers) server.close()
     this.#webSockets.close()
     for (const stream of this.#streams) stream.end({ drop: true })
     const deadline = performance.now() + GRACE_MS

@@ -28,7 +28,7 @@ export class Identification {
   readonly #operators: Current<Operators>
   readonly #refusals: RefusalLog
   readonly #failures: CredentialFailures
-  readonly #lateUses: LateUses
+  readonly #lateUses: Pick<LateUses, 'record'>
   readonly #signIn: SignIn
   readonly #warnBefore: Current<number>
 
@@ -40,7 +40,7 @@ export class Identification {
     operators: Current<Operators>
     refusals: RefusalLog
     failures: CredentialFailures
-    lateUses: LateUses
+    lateUses: Pick<LateUses, 'record'>
     signIn: SignIn
     /** Milliseconds: replies to tokens that end sooner say so. */
     warnBefore: Current<number>
@@ -106,8 +106,7 @@ export class Identification {
     const { connection } = origin
     const recalled = recall(this.#verifier, connection, credential)
     if (recalled !== undefined) return this.#admit(recalled, origin)
-    this.#refuseCostly(origin, credential)
-    return after(this.#verifier.verify(credential), (verified) => {
+    return after(this.#verify(origin, credential), (verified) => {
       if (verified === undefined) return this.#refuseCredential(origin, credential)
       connection.memo = { credential, live: verified.live }
       return this.#admit(verified, origin)
@@ -121,8 +120,7 @@ export class Identification {
 
   /** Whose credential it is, without using it: for a connection on which the calls will be. */
   look(origin: Origin, credential: string): Maybe<Verified | undefined> {
-    this.#refuseCostly(origin, credential)
-    return after(this.#verifier.verify(credential), (verified) => {
+    return after(this.#verify(origin, credential), (verified) => {
       if (verified === undefined) return this.#refuseCredential(origin, credential)
       return after(this.#admission.obstacle(verified.live.record, origin.address), (obstacle) =>
         obstacle === undefined ? verified : undefined,
@@ -131,13 +129,15 @@ export class Identification {
   }
 
   /** To verify a signature takes a while: whoever has sent too many that were none waits, unless it is known already. */
-  #refuseCostly(origin: Origin, credential: string): void {
-    if (isJwtShaped(credential) && !this.#signIn.knows(credential)) this.#failures.refuse(origin)
+  #verify(origin: Origin, credential: string): Maybe<Verified | undefined> {
+    const isCostly = isJwtShaped(credential) && !this.#signIn.knows(credential)
+    if (!isCostly) return this.#verifier.verify(credential)
+    return after(this.#failures.refuse(origin), () => this.#verifier.verify(credential))
   }
 
   /** Throws `limited` where there were too many of them. */
-  countFailure(origin: Origin): void {
-    this.#failures.count(origin)
+  countFailure(origin: Origin): Maybe<void> {
+    return this.#failures.count(origin)
   }
 
   #admit({ live, user }: Verified, origin: Origin): Maybe<TokenCaller | undefined> {
@@ -162,8 +162,8 @@ export class Identification {
   #refuseCredential(origin: Origin, credential: string): Maybe<undefined> {
     return after(this.#verifier.refusal(credential), (refusal) => {
       if (refusal?.obstacle === 'rotated') this.#lateUses.record(refusal.record, origin.address)
-      if (refusal === undefined) this.countFailure(origin) // no secret of ours: it may be a guess
-      return undefined
+      if (refusal !== undefined) return undefined
+      return after(this.countFailure(origin), () => undefined) // no secret of ours: it may be a guess
     })
   }
 }

@@ -99,11 +99,16 @@ async function listenOnPath(server: Server, address: UnixAddress): Promise<() =>
   }
 }
 
-function listenOnDescriptor(server: Server, fd: number): Promise<number | undefined> {
+// Node has no public way to it.
+export function descriptorOf(server: Server): number {
+  return (server as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1
+}
+
+export function listenOnDescriptor(server: Server, fd: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       reject(
-        new Complaint(`cannot listen on what systemd hands over: ${inWords(error)}`, undefined, {
+        new Complaint(`cannot listen on a socket that is open already: ${inWords(error)}`, undefined, {
           cause: error,
         }),
       )

@@ -6,14 +6,12 @@ import { peerCredentials } from '../linux/peer.ts'
 import { tooMany } from '../protocol/failures.ts'
 import { plainAddress } from './client-address.ts'
 import { Commons } from './commons.ts'
+import type { ConnectionCounts, Counted } from './connection-counts.ts'
 import type { Current, Limits } from './limits.ts'
 import { neighbourhood } from './neighbourhood.ts'
 import type { Connection } from './origin.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { sendRaw } from './replies.ts'
-
-/** Of all connections, what the network may have: the Unix sockets keep a share that no stranger can take up. */
-const NETWORK_SHARE = 0.9
 
 /** What a listener knows about whoever connects to it. */
 export interface Entrance {
@@ -31,13 +29,16 @@ export class Reception {
   readonly #refusals: RefusalLog
   readonly #commons = new Commons()
   readonly #open = new Map<Socket, Connection>()
-  readonly #byAddress = new Map<string, number>()
+  readonly #counts: ConnectionCounts
 
-  constructor(limits: Current<Limits>, refusals: RefusalLog) {
+  /** `counts`: of all doors, those of other threads too. */
+  constructor(limits: Current<Limits>, refusals: RefusalLog, counts: ConnectionCounts) {
     this.#limits = limits
     this.#refusals = refusals
+    this.#counts = counts
   }
 
+  /** In this thread. */
   get count(): number {
     return this.#open.size
   }
@@ -56,8 +57,8 @@ export class Reception {
       return undefined
     }
     const peer = peerOn(socket, entrance)
-    const proxies = entrance.proxies?.()
-    const reason = this.#reasonToRefuse(peer, proxies)
+    const counted = countedAs(peer, entrance.proxies?.())
+    const reason = this.#counts.enter(counted, this.#limits())
     if (reason !== undefined) {
       this.#refusals.warn('connection', { address: peer.address, reason }, 'refused a connection')
       if (entrance.plain) sendRaw(socket, tooMany(reason, 1))
@@ -83,15 +84,12 @@ export class Reception {
       conversing: false,
     }
     this.#open.set(socket, connection)
-    // A proxy on this host must not use up what everybody on this host may have.
-    const counted = proxies?.includes(peer.address) !== true
-    if (counted) this.#count(peer, 1)
     socket.once('end', () => probe(connection, socket))
     socket.once('close', () => {
       connection.closed = true
       for (const listener of connection.onClosed) listener()
       this.#open.delete(socket)
-      if (counted) this.#count(peer, -1)
+      this.#counts.leave(counted)
     })
     return connection
   }
@@ -105,26 +103,6 @@ export class Reception {
     socket.once('close', () => this.#open.delete(socket))
   }
 
-  #reasonToRefuse(peer: Peer, proxies: AddressRanges | undefined): string | undefined {
-    const { address } = peer
-    const { connections, connections_per_address } = this.#limits()
-    if (this.#open.size >= connections) return 'Too many connections.'
-    if (address === UNIX_ADDRESS) return undefined // a socket's clients have no addresses
-    const overNetwork = this.#open.size - (this.#byAddress.get(UNIX_ADDRESS) ?? 0)
-    if (overNetwork >= connections * NETWORK_SHARE) return 'Too many connections.'
-    if (proxies?.includes(address) === true) return undefined // many clients are behind one address
-    return (this.#byAddress.get(neighbourhood(peer)) ?? 0) >= connections_per_address
-      ? 'Too many connections from your address.'
-      : undefined
-  }
-
-  #count(peer: Peer, change: 1 | -1): void {
-    const place = neighbourhood(peer)
-    const count = (this.#byAddress.get(place) ?? 0) + change
-    if (count === 0) this.#byAddress.delete(place)
-    else this.#byAddress.set(place, count)
-  }
-
   /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
   dismissIdle(): void {
     for (const [socket, { inFlight, conversing }] of this.#open) {
@@ -136,6 +114,12 @@ export class Reception {
   dismissAll(): void {
     for (const socket of this.#open.keys()) socket.destroy()
   }
+}
+
+/** A proxy has many clients behind its one address, and must not use up what everybody on this host may have. */
+function countedAs(peer: Peer, proxies: AddressRanges | undefined): Counted {
+  const isProxy = proxies?.includes(peer.address) === true
+  return { unix: peer.address === UNIX_ADDRESS, place: isProxy ? undefined : neighbourhood(peer) }
 }
 
 /** On the remote door the kernel is not asked: whoever it might name would be a proxy. */

@@ -10,18 +10,27 @@ export type RefusalKind = 'mint' | 'token' | 'call' | 'connection'
 /** The log of what strangers cause, which they must not be able to fill (pitfall 27). */
 export class RefusalLog {
   readonly #log: Logger
+  readonly #most: number
   #began = Number.NEGATIVE_INFINITY
   #written = 0
   #left = 0
   readonly #counts = new Map<RefusalKind, number>()
 
-  constructor(log: Logger) {
+  /** `sharers`: how many write into the same log. */
+  constructor(log: Logger, sharers = 1) {
     this.#log = log
+    this.#most = Math.ceil(MOST_LINES / sharers)
   }
 
   /** Counts and says nothing: refusals that are everyday. */
   count(kind: RefusalKind): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
+  }
+
+  /** What another thread has counted. */
+  add(counts: Partial<Record<RefusalKind, number>>): void {
+    for (const [kind, count] of Object.entries(counts) as [RefusalKind, number][])
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + count)
   }
 
   /** How many there were since this was asked last. */
@@ -34,7 +43,7 @@ export class RefusalLog {
   warn(kind: RefusalKind, details: object, message: string): void {
     this.count(kind)
     if (performance.now() - this.#began >= WINDOW_MS) this.#begin()
-    if (this.#written < MOST_LINES) {
+    if (this.#written < this.#most) {
       this.#written++
       this.#log.warn({ event: 'refusal', ...details }, message)
       return

@@ -33,17 +33,28 @@ export class RemoteDoor {
   async open(
     values: readonly RemoteValues[],
     inherited: Inherited,
-    create: (entrance: Entrance, certificate: Certificate | undefined) => Server,
+    create: (entrance: Entrance, certificate: Certificate | undefined, at: number) => Server,
   ): Promise<() => void> {
     this.#remotes = values.map((one) => this.#build(one))
     this.#refuseUnclaimed(inherited)
     const removals: (() => void)[] = []
-    for (const { values: one, place, certificate, entrance } of this.#remotes) {
+    for (const [at, { values: one, place, certificate, entrance }] of this.#remotes.entries()) {
       const file = { mode: one.socket_mode, group: one.socket_group }
-      removals.push(await openRemote(create(entrance, certificate), place, file, inherited))
+      removals.push(await openRemote(create(entrance, certificate, at), place, file, inherited))
     }
     return () => {
       for (const remove of removals) remove()
+    }
+  }
+
+  /** For sockets that are open already: what there is to know about each, by its number. Throws Complaint. */
+  builder(
+    values: readonly RemoteValues[],
+  ): (at: number) => readonly [entrance: Entrance, certificate: Certificate | undefined] {
+    this.#remotes = values.map((one) => this.#build(one))
+    return (at) => {
+      const { entrance, certificate } = this.#remotes[at] as Remote
+      return [entrance, certificate]
     }
   }
 

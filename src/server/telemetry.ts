@@ -41,3 +41,26 @@ export class Telemetry {
     return counts
   }
 }
+
+/** What several have counted, together. */
+export function sumOf(all: readonly ReadonlyMap<string, CallCounts>[]): ReadonlyMap<string, CallCounts> {
+  const [first = new Map<string, CallCounts>(), ...others] = all
+  const sum = structuredClone(first) as Map<string, CallCounts>
+  for (const other of others) for (const [method, counts] of other) add(sum, method, counts)
+  return sum
+}
+
+function add(
+  sum: Map<string, CallCounts>,
+  method: string,
+  { outcomes, durations, seconds }: CallCounts,
+): void {
+  const known = sum.get(method)
+  if (known === undefined) {
+    sum.set(method, structuredClone({ outcomes, durations, seconds }))
+    return
+  }
+  for (const [what, count] of outcomes) known.outcomes.set(what, (known.outcomes.get(what) ?? 0) + count)
+  for (const [at, count] of durations.entries()) known.durations[at] = (known.durations[at] as number) + count
+  known.seconds += seconds
+}

@@ -95,7 +95,7 @@ class ZabbixRequest {
         this.#refuseCredential(method)
         const { address } = this.#origin
         const outcome = await this.#parts.dispatcher.run(row, params, { kind: 'anonymous', address })
-        if ('failure' in outcome) this.#parts.identification.countFailure(this.#origin)
+        if ('failure' in outcome) await this.#parts.identification.countFailure(this.#origin)
         return outcome
       }
       const caller = await this.#admit()

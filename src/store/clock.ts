@@ -1,3 +1,5 @@
+import { ClockOffset, type OffsetMemory } from './clock-offset.ts'
+
 /** The two clocks of the machine, in milliseconds: the wall's, which may be set, and one that only goes forward. */
 export interface TimeSource {
   wall(): number
@@ -5,6 +7,18 @@ export interface TimeSource {
 }
 
 export const SYSTEM_TIME: TimeSource = { wall: () => Date.now(), monotonic: () => performance.now() }
+
+/** When this thread's monotonic clock stood at zero, on the machine's own, which is one for all threads. */
+export function monotonicOrigin(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6 - performance.now()
+}
+
+/** The clocks of the thread whose monotonic one began at `origin`, to be read in another one. */
+export function timeOf(origin: number): TimeSource {
+  const difference = monotonicOrigin() - origin
+  return { wall: () => Date.now(), monotonic: () => performance.now() + difference }
+}
 
 /** A wall clock further ahead than this is not believed at once. */
 const LEAP_MS = 24 * 60 * 60 * 1000
@@ -19,29 +33,37 @@ export const CLOCK_MARK = 'm/clock'
 export class Clock {
   readonly #time: TimeSource
   readonly #onLeap: (aheadMs: number) => void
-  /** Believed time minus monotonic time. */
-  #offset: number
+  readonly #offset: ClockOffset
   /** Monotonic time at which the present leap was first seen. */
   #leapSeen: number | undefined
 
-  /** `mark`: as stored, or undefined for a new store, which believes the wall clock. */
-  constructor(mark: number | undefined, time: TimeSource, onLeap: (aheadMs: number) => void) {
+  /**
+   * `mark`: as stored, or undefined for a new store, which believes the wall clock. `shared`: with other threads; the first
+   * of them goes by the mark, the others by what it believes.
+   */
+  constructor(
+    mark: number | undefined,
+    time: TimeSource,
+    onLeap: (aheadMs: number) => void,
+    shared?: OffsetMemory,
+  ) {
     this.#time = time
     this.#onLeap = onLeap
-    this.#offset = (mark ?? time.wall()) - time.monotonic()
+    this.#offset = new ClockOffset((mark ?? time.wall()) - time.monotonic(), shared)
   }
 
   /** Milliseconds since 1970, for every comparison with an expiry. */
   now(): number {
     const monotonic = this.#time.monotonic()
     const wall = this.#time.wall()
-    const ahead = wall - monotonic - this.#offset
+    const offset = this.#offset.value
+    const ahead = wall - monotonic - offset
     if (ahead <= 0) {
       this.#leapSeen = undefined
-      return Math.floor(monotonic + this.#offset)
+      return Math.floor(monotonic + offset)
     }
     if (ahead > LEAP_MS && !this.#hasLasted(monotonic, ahead)) return wall
-    this.#offset += ahead
+    this.#offset.raise(offset + ahead)
     this.#leapSeen = undefined
     return wall
   }
@@ -63,7 +85,7 @@ export class Clock {
   /** Believes the wall clock, even if that is a step back: an operator has looked at it. Returns what was believed before. */
   reset(): number {
     const before = this.believed()
-    this.#offset = this.#time.wall() - this.#time.monotonic()
+    this.#offset.set(this.#time.wall() - this.#time.monotonic())
     this.#leapSeen = undefined
     return before
   }
@@ -71,6 +93,6 @@ export class Clock {
   /** What is believed for good: the mark to store, and the time the sweeper goes by. Behind now() only during a leap. */
   believed(): number {
     this.now()
-    return Math.floor(this.#time.monotonic() + this.#offset)
+    return Math.floor(this.#time.monotonic() + this.#offset.value)
   }
 }

@@ -18,6 +18,7 @@ import { fingerprint, holdsDatabase, placesIn, readFormat, readPepper, writeForm
 import { openLevel } from './level.ts'
 import { LevelDatabase } from './level-database.ts'
 import { levelPlaces } from './level-opening.ts'
+import type { StoreSharing } from './sharing.ts'
 import type { Store } from './store.ts'
 import { refuseDamagedTables, refuseUnreadable } from './tables.ts'
 
@@ -33,15 +34,20 @@ export interface StateDirectory {
  * anything is read, the pepper and the format file (with the pepper's fingerprint), both synced, before the database
  * first exists, and both checked before LevelDB opens, because opening rewrites files. Throws Complaint.
  *
- * `credentials`: systemd's credentials directory, whose `pepper` is preferred.
+ * `credentials`: systemd's credentials directory, whose `pepper` is preferred. `sharing`: with other threads of this process.
  */
-export async function openStateDirectory(directory: string, credentials?: string): Promise<StateDirectory> {
+export async function openStateDirectory(
+  directory: string,
+  credentials?: string,
+  sharing?: StoreSharing,
+): Promise<StateDirectory> {
   try {
     makeDirectory(directory)
     const unlock = lock(join(directory, 'lock'))
     try {
       const pepper = settlePepper(directory, credentials)
-      const store = await openDatabase(directory, pepper)
+      const store = await openDatabase(directory, pepper, sharing)
+      sharing?.serve(store)
       const close = async () => {
         await store.close()
         unlock()
@@ -117,7 +123,11 @@ function settlePepper(directory: string, credentials: string | undefined): Buffe
 }
 
 /** A new database is made beside its place and moved there when it is whole: one without CURRENT is damaged, never half-made. */
-async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
+async function openDatabase(
+  directory: string,
+  pepper: Buffer,
+  sharing: StoreSharing | undefined,
+): Promise<Store> {
   const { formatFile, db } = placesIn(directory)
   const begun = `${db}.new`
   try {
@@ -141,7 +151,7 @@ async function openDatabase(directory: string, pepper: Buffer): Promise<Store> {
     }
     refuseDamagedTables(db)
     refuseUnreadable(db)
-    return await openLevel(levelPlaces(directory))
+    return await openLevel(levelPlaces(directory), sharing)
   } catch (error) {
     rmSync(begun, { recursive: true, force: true })
     if (error instanceof Complaint) throw error

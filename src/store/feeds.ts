@@ -1,7 +1,7 @@
-import type { Feed } from './store.ts'
+import type { Commit, Feed } from './store.ts'
 
 /** Those who follow a store's signals. */
-export class Feeds {
+export class Feeds implements Feed {
   readonly #feeds = new Set<Feed>()
 
   subscribe(feed: Feed): () => void {
@@ -9,9 +9,18 @@ export class Feeds {
     return () => this.#feeds.delete(feed)
   }
 
-  deliver(signals: readonly string[] | undefined): void {
-    if (signals === undefined) return
-    for (const signal of signals) for (const feed of this.#feeds) feed.signal(signal)
+  /** What a commit has brought about, once it can be read. */
+  deliver({ signals = [], append = [] }: Pick<Commit, 'signals' | 'append'>): void {
+    for (const signal of signals) this.signal(signal)
+    if (append.length > 0) this.appended()
+  }
+
+  signal(payload: string): void {
+    for (const feed of this.#feeds) feed.signal(payload)
+  }
+
+  appended(): void {
+    for (const feed of this.#feeds) feed.appended?.()
   }
 
   reset(): void {

@@ -13,6 +13,12 @@ type NativeSnapshot = ReturnType<Native['snapshot']>
 
 const PAGE = 1_000
 
+export interface OpeningOptions {
+  /** Whether several threads of this process open it; then all of them have to say so. */
+  readonly shared?: boolean
+  readonly create?: boolean
+}
+
 /** An open LevelDB database: records with checksums, read and written. */
 export class LevelDatabase {
   readonly #db: Native
@@ -22,8 +28,16 @@ export class LevelDatabase {
   }
 
   /** Opens (or creates) the database in `directory`. Throws LevelDB's own error; see openStateDirectory for what it means. */
-  static async open(directory: string): Promise<LevelDatabase> {
-    const db: Native = new Level(directory, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
+  static async open(
+    directory: string,
+    { shared = false, create = true }: OpeningOptions = {},
+  ): Promise<LevelDatabase> {
+    const db: Native = new Level(directory, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'utf8',
+      multithreading: shared,
+      createIfMissing: create,
+    })
     await db.open()
     return new LevelDatabase(db)
   }

@@ -27,19 +27,23 @@ export interface Opened {
 
 /**
  * Opens (or creates) a database, and gives up the ballast for it where the disk is full. Throws LevelDB's own error (see
- * openStateDirectory for what it means), DamagedRecord, or Complaint for commits that are lost.
+ * openStateDirectory for what it means), DamagedRecord, or Complaint for commits that are lost. `shared`: with other threads.
  */
-export async function openDatabase(places: LevelPlaces): Promise<Opened> {
+export async function openDatabase(places: LevelPlaces, shared = false): Promise<Opened> {
   try {
-    return await open(places, false)
+    return await open(places, shared, false)
   } catch (error) {
     if (!isFull(error) || !places.ballast.release()) throw error
-    return await open(places, true)
+    return await open(places, shared, true)
   }
 }
 
-async function open({ db: directory, note }: LevelPlaces, cramped: boolean): Promise<Opened> {
-  const db = await LevelDatabase.open(directory)
+async function open(
+  { db: directory, note }: LevelPlaces,
+  shared: boolean,
+  cramped: boolean,
+): Promise<Opened> {
+  const db = await LevelDatabase.open(directory, { shared })
   try {
     const continuity = Continuity.begin(note, await db.markers())
     return { db, continuity, head: headOf(db.get(HEAD)), cramped }

@@ -29,9 +29,19 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+/** Other threads of this process that have the database open. */
+export interface Companions {
+  /** Resolves when none of them has it open any more: only then can it be opened anew. */
+  letGo(): Promise<void>
+  /** False: it could not be opened. */
+  takeUp(opened: boolean): void
+  /** Whether commits are accepted from now on. */
+  accepts(writable: boolean): void
+}
+
 /** Opens (or creates) the database; see openDatabase for what can go wrong. */
-export async function openLevel(places: LevelPlaces): Promise<Store> {
-  return new LevelStore(places, await openDatabase(places))
+export async function openLevel(places: LevelPlaces, companions?: Companions): Promise<Store> {
+  return new LevelStore(places, await openDatabase(places, companions !== undefined), companions)
 }
 
 /**
@@ -41,25 +51,32 @@ export async function openLevel(places: LevelPlaces): Promise<Store> {
  */
 class LevelStore implements Store {
   readonly #places: LevelPlaces
+  readonly #companions: Companions | undefined
   readonly #feeds = new Feeds()
   readonly #queue: Waiting[] = []
   #draining: Promise<void> | undefined
   #opened: Opened
   #head: Head
-  #state: 'open' | 'failed' | 'closed'
+  #state: 'open' | 'failed' | 'closed' = 'open'
   /** While the database is closed to be opened anew. */
   #reopening: Promise<void> | undefined
   readonly #closing = new AbortController()
   #ballastTimer: NodeJS.Timeout | undefined
   #recovery: Promise<void> = Promise.resolve()
 
-  constructor(places: LevelPlaces, opened: Opened) {
+  constructor(places: LevelPlaces, opened: Opened, companions: Companions | undefined) {
     this.#places = places
+    this.#companions = companions
     this.#opened = opened
     this.#head = opened.head
-    this.#state = opened.cramped ? 'failed' : 'open'
+    this.#become(opened.cramped ? 'failed' : 'open')
     if (opened.cramped) this.#recovery = this.#recover()
     else this.#ballastTimer = setTimeout(() => this.#restoreBallast(), BALLAST_AFTER_MS).unref()
+  }
+
+  #become(state: 'open' | 'failed' | 'closed'): void {
+    this.#state = state
+    this.#companions?.accepts(state === 'open')
   }
 
   get queued(): number {
@@ -130,14 +147,14 @@ class LevelStore implements Store {
       return
     }
     this.#head = batch.head
-    for (const { commit } of admitted) this.#feeds.deliver(commit.signals)
+    for (const { commit } of admitted) this.#feeds.deliver(commit)
     for (const { resolve } of admitted) resolve(true)
     // A refusal that rests on a queued write is true only now that the write is durable.
     for (const { resolve } of refusedByQueued) resolve(false)
   }
 
   #fail(group: Waiting[], cause: unknown): void {
-    if (this.#state === 'open') this.#state = 'failed'
+    if (this.#state === 'open') this.#become('failed')
     const unknown = new OutcomeUnknown('the write failed; it may or may not be on the disk', { cause })
     for (const { reject } of group) reject(unknown)
     const refused = new Unavailable('an earlier write failed', { cause })
@@ -169,20 +186,24 @@ class LevelStore implements Store {
 
   async #reopen(): Promise<void> {
     let done = () => {}
+    let opened = false
     this.#reopening = new Promise((resolve) => {
       done = resolve
     })
     try {
+      await this.#companions?.letGo()
       await this.#opened.db.close()
       this.#opened.continuity.close()
-      this.#opened = await openDatabase(this.#places)
+      this.#opened = await openDatabase(this.#places, this.#companions !== undefined)
+      opened = true
       this.#head = this.#opened.head
-      if (!this.#opened.cramped) this.#state = 'open'
+      if (!this.#opened.cramped) this.#become('open')
       this.#feeds.reset() // what was refused as unknown may be there
       this.#restoreBallast()
     } catch {
       // It stays closed: reads fail, writes are refused, and the next try is in a moment.
     } finally {
+      this.#companions?.takeUp(opened)
       this.#reopening = undefined
       done()
     }
@@ -197,12 +218,14 @@ class LevelStore implements Store {
     return this.#feeds.subscribe(feed)
   }
 
+  refresh(): void {}
+
   snapshot(): Snapshot {
     return this.#opened.db.snapshot()
   }
 
   async close(): Promise<void> {
-    if (this.#state === 'open') this.#state = 'closed'
+    if (this.#state === 'open') this.#become('closed')
     this.#closing.abort()
     clearTimeout(this.#ballastTimer)
     await this.#draining

@@ -48,13 +48,15 @@ class MemoryStore implements Store {
       else this.#entries.set(key, entry)
     }
     this.#head = batch.head
-    this.#feeds.deliver(commit.signals)
+    this.#feeds.deliver(commit)
     return true
   }
 
   subscribe(feed: Feed): () => void {
     return this.#feeds.subscribe(feed)
   }
+
+  refresh(): void {}
 
   snapshot(): Snapshot {
     const entries = new Map(this.#entries)

@@ -47,6 +47,8 @@ export interface Feed {
   signal(payload: string): void
   /** A gap is possible: drop everything derived. */
   reset(): void
+  /** Lines were appended. */
+  appended?(): void
 }
 
 export interface Reader {
@@ -70,6 +72,11 @@ export interface Store extends Reader {
   /** True: durable and visible. False: a condition failed and nothing was written. Throws OutcomeUnknown, Unavailable. */
   commit(commit: Commit): Promise<boolean>
   subscribe(feed: Feed): () => void
+  /**
+   * Applies all signals of what was acknowledged anywhere before this was called, at once. Whoever decides by what they keep
+   * in memory calls it first. Where each commit's signals have been applied when it is acknowledged, there is nothing to do.
+   */
+  refresh(): void
   snapshot(): Snapshot
   /** Whether commits are still accepted; false after a failed write and after close(). */
   readonly writable: boolean

@@ -3,11 +3,22 @@ import { after, it } from 'node:test'
 import { openLevel } from '../../src/store/level.ts'
 import { levelPlaces } from '../../src/store/level-opening.ts'
 import { memoryStore } from '../../src/store/memory.ts'
+import { StoreSharing } from '../../src/store/sharing.ts'
 import { OutcomeUnknown, Unavailable } from '../../src/store/store.ts'
+import { ThreadStore } from '../../src/store/thread-store.ts'
 import { temporaryDirectory } from '../support/daemon.ts'
 import { storeContract } from './contract.ts'
 
 storeContract('memory', async () => memoryStore())
+storeContract('thread', async () => {
+  const directory = temporaryDirectory({ after })
+  const sharing = new StoreSharing(directory)
+  const level = await openLevel(levelPlaces(directory), sharing)
+  sharing.serve(level)
+  const store = await ThreadStore.open(sharing.admit())
+  const close = store.close.bind(store)
+  return Object.assign(store, { close: () => close().then(() => level.close()) })
+})
 storeContract('level', () => openLevel(levelPlaces(temporaryDirectory({ after }))))
 
 it('what level acknowledged is there after reopening, and numbers go on where they were', async (t) => {

@@ -59,6 +59,7 @@ export function observed(inner: Store = memoryStore(), { slow = false } = {}) {
       return inner.commit(commit)
     },
     subscribe: (feed) => inner.subscribe(feed),
+    refresh: () => inner.refresh(),
     snapshot: () => inner.snapshot(),
     queued: 0,
     get writable() {

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import {
@@ -14,6 +12,7 @@ import {
 } from '../support/daemon.ts'
 import { needsRoot } from '../support/root.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
+import { filesOf, inject } from './faults.ts'
 import { inspectStore } from './inspection.ts'
 import { Ledger } from './ledger.ts'
 import { startLoad } from './load.ts'
@@ -151,43 +150,6 @@ async function withTable(t: Scope): Promise<string> {
   await mint(daemon)
   await daemon.stop()
   return daemon.directory
-}
-
-/** Makes system calls of a running daemon fail, on these files alone where any are named. */
-async function inject(
-  t: Scope,
-  daemon: Daemon,
-  faults: string | readonly string[],
-  paths: readonly string[] = [],
-): Promise<{ seen(): string; stop(): Promise<void> }> {
-  const which = [faults].flat()
-  const seen = join(daemon.directory, 'strace')
-  const names = which.map((fault) => fault.split(':')[0]).join()
-  const args = ['-f', '-p', String(daemon.pid), '-o', seen, '-e', `trace=${names}`]
-  for (const fault of which) args.push('-e', `inject=${fault}`)
-  for (const path of paths) args.push('-P', path)
-  const tracer = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  t.after(() => tracer.kill('SIGKILL'))
-  let said = ''
-  tracer.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  await until(`strace has attached: ${said}`, () => said.includes(' attached'))
-  return {
-    seen: () => readFileSync(seen, 'latin1'),
-    async stop() {
-      const ended = new Promise((resolve) => tracer.once('close', resolve))
-      tracer.kill()
-      await ended
-    },
-  }
-}
-
-function filesOf(stateDir: string, ending: string): string[] {
-  const db = join(stateDir, 'db')
-  return readdirSync(db)
-    .filter((name) => name.endsWith(ending))
-    .map((name) => join(db, name))
 }
 
 async function isReady(daemon: Daemon): Promise<boolean> {

@@ -30,6 +30,8 @@ export class Configurations implements Feed {
   readonly #clock: Clock
   readonly #seal: Seal
   readonly #byName = new Map<string, Configuration>()
+  /** Signals about them so far. */
+  #changes = 0
   readonly #keys = new Map<string, { sealed: string | null; algorithm: Algorithm; key: Key }>()
 
   constructor(parts: { store: Store; ledger: Ledger; clock: Clock; seal: Seal }) {
@@ -46,10 +48,12 @@ export class Configurations implements Feed {
   }
 
   find(name: string): Configuration | undefined {
+    this.#store.refresh()
     return this.#byName.get(name)
   }
 
   all(): readonly Configuration[] {
+    this.#store.refresh()
     return [...this.#byName.values()]
   }
 
@@ -152,6 +156,7 @@ export class Configurations implements Feed {
   signal(payload: string): void {
     const signal = decodeSignal(payload)
     if (signal.kind !== 'jwt') return
+    this.#changes++
     this.#keys.delete(signal.name)
     if (signal.configuration === null) this.#byName.delete(signal.name)
     else this.#byName.set(signal.name, signal.configuration)
@@ -162,7 +167,9 @@ export class Configurations implements Feed {
   }
 
   async #read(): Promise<void> {
+    const before = this.#changes
     const entries = await this.#store.scan({ ...prefixed('j/'), limit: MOST })
+    if (this.#changes !== before) return this.#read() // what was read may be what a signal was about
     this.#byName.clear()
     for (const { value } of entries) {
       const configuration = JSON.parse(value) as Configuration

@@ -3,6 +3,7 @@ import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
 import { pages } from '../../store/pages.ts'
 import { type Entry, type Feed, prefixed, type Step, type Store } from '../../store/store.ts'
+import { type AccessBoard, latest, numberOf } from '../access-board.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
 import { grounded, groundOf } from '../ground.ts'
@@ -28,6 +29,8 @@ interface Parts {
   readonly clock: Clock
   readonly configurations: Configurations
   readonly issuer: Issuer
+  /** What other threads have seen and not written yet. */
+  readonly board?: AccessBoard | undefined
 }
 
 /** Tokens that users sign for themselves, by way of a configuration that allows it. */
@@ -134,8 +137,8 @@ export class PersonalTokens implements Feed {
     const records = entries.filter((entry) => entry !== undefined).map(parsePersonal)
     records.sort((one, other) => other.issued_at - one.issued_at || (other.jti < one.jti ? -1 : 1))
     return records.map(({ user: _, ...record }) => {
-      const last_used_at = this.#used.get(record.jti) ?? record.last_used_at
-      return { ...record, last_used_at, status: statusOf(record, now) }
+      const seen = latest(this.#used.get(record.jti), this.#parts.board?.read(numberOf(record.jti)))
+      return { ...record, last_used_at: seen ?? record.last_used_at, status: statusOf(record, now) }
     })
   }
 
@@ -205,7 +208,9 @@ export class PersonalTokens implements Feed {
   reset(): void {}
 
   touch(jti: string): void {
-    this.#used.set(jti, this.#parts.clock.now())
+    const now = this.#parts.clock.now()
+    this.#used.set(jti, now)
+    this.#parts.board?.touch(numberOf(jti), now)
   }
 
   /** Writes when they were used last. Only over what it has read: a use must never bring back one that was revoked meanwhile (pitfall 23). */
@@ -215,7 +220,9 @@ export class PersonalTokens implements Feed {
     for (const [jti, last_used_at] of used) {
       const entry = await this.#store.get(personalKey(jti))
       if (entry === undefined) continue
-      const write = JSON.stringify({ ...parsePersonal(entry), last_used_at })
+      const record = parsePersonal(entry)
+      if ((record.last_used_at ?? 0) >= last_used_at) continue // forward only: another thread has seen it later
+      const write = JSON.stringify({ ...record, last_used_at })
       await this.#ledger.note([{ key: entry.key, expect: entry.version, write }])
     }
   }

@@ -34,6 +34,7 @@ function isSpelledOnce(token: string): boolean {
 
 /** Sign-in with a JWT that an outside system, or we ourselves, have signed: from its text to its user. */
 export class SignIn implements Feed {
+  readonly #store: Store
   readonly #configurations: Configurations
   readonly #personal: PersonalTokens
   readonly #users: Users
@@ -49,6 +50,7 @@ export class SignIn implements Feed {
     enlistment: Enlistment
     clock: Clock
   }) {
+    this.#store = parts.store
     this.#configurations = parts.configurations
     this.#personal = parts.personal
     this.#users = parts.users
@@ -69,8 +71,9 @@ export class SignIn implements Feed {
    */
   async verify(token: string, enlists = true): Promise<Verified | undefined> {
     const key = hash('sha256', token, 'base64url')
+    this.#store.refresh()
     const known = this.#cache.get(key)
-    if (known !== undefined) return this.check(known)
+    if (known !== undefined) return this.#verdict(known)
     if (!isSpelledOnce(token)) return undefined
     for (const configuration of this.#configurations.all()) {
       const claims = await this.#claimsOf(token, configuration)
@@ -79,7 +82,7 @@ export class SignIn implements Feed {
       this.#cache.set(key, live)
       // What was read before a signal may be what the signal is about.
       if (this.#configurations.find(configuration.name) !== configuration) this.#cache.delete(key)
-      return this.check(live)
+      return this.#verdict(live)
     }
     return undefined
   }
@@ -91,17 +94,21 @@ export class SignIn implements Feed {
 
   /** The same question for one that was found before. */
   check(live: Live): Verified | undefined {
+    this.#store.refresh()
+    return live.stale ? undefined : this.#verdict(live)
+  }
+
+  /** By what was found just now, though a signal may have come in between. */
+  #verdict(live: Live): Verified | undefined {
     const user = this.#users.find(live.record.user)
-    if (live.stale || this.obstacle(live) !== undefined || user === undefined) return undefined
-    return { live, user }
+    return user !== undefined && this.obstacle(live) === undefined ? { live, user } : undefined
   }
 
   /** The same, whether a signal was about it since or not. */
   async again(live: Live): Promise<Verified | undefined> {
-    const { user: id } = live.record
+    this.#store.refresh()
     if (live.stale && live.signed?.jti !== undefined) await this.#personal.recordOf(live.signed.jti)
-    const user = this.#users.find(id)
-    return user !== undefined && this.obstacle(live) === undefined ? { live, user } : undefined
+    return this.#verdict(live)
   }
 
   /** It was accepted. */

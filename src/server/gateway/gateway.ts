@@ -15,6 +15,7 @@ import { discover, isMethodName } from './catalogue.ts'
 import type { UpstreamCredential } from './credential.ts'
 import { memberText } from './json-text.ts'
 import { broken, type OnMessage } from './link.ts'
+import type { SlotKeeper } from './slots.ts'
 import { ABANDONED, Upstream, type UpstreamOptions } from './upstream.ts'
 
 /** One `[[upstream]]` of the configuration. */
@@ -36,6 +37,8 @@ const RETRY_MS = 1_000
 interface Parts {
   readonly ledger: Ledger
   readonly log: Logger
+  /** For its calls. */
+  readonly slots: SlotKeeper
   readonly store: Store
   readonly clock: Clock
   readonly daemon: Pick<DaemonFacts, 'tieCall' | 'tieListener'>
@@ -57,7 +60,7 @@ export class Gateway {
     this.#rule = rule
     this.#parts = parts
     const credential = placed(rule.credential, parts.credentialsDir)
-    this.#upstream = new Upstream({ ...rule, credential }, this.#onMessage, parts.log)
+    this.#upstream = new Upstream({ ...rule, credential }, parts.slots, this.#onMessage, parts.log)
     if (rule.methods === 'discover') void this.#refresh()
     else this.#list(rule.methods)
   }
@@ -150,6 +153,7 @@ export class Gateway {
   readonly #onMessage: OnMessage = (text, message) => {
     const { namespace, strip } = this.#rule
     const method = String(message.method)
+    this.#parts.store.refresh() // who has lost the right to hear it is let go of first
     if (strip) this.#audience.tell(namespace + method, renamed(text, namespace + method))
     else if (method.startsWith(namespace)) this.#audience.tell(method, text)
   }

@@ -3,8 +3,14 @@ import { tooMany } from '../../protocol/failures.ts'
 /** Calls that wait for a slot, for each slot that there is. */
 const WAITING_PER_SLOT = 32
 
+/** Who gives out slots: this thread, or another one that is asked. */
+export interface SlotKeeper {
+  take(signal: AbortSignal): Promise<void>
+  give(): void
+}
+
 /** So many calls at a time; the others wait in their order, and a bounded number of them. */
-export class Slots {
+export class Slots implements SlotKeeper {
   #free: number
   readonly #mostWaiting: number
   readonly #waiting = new Set<() => void>()

@@ -9,7 +9,7 @@ import { holdsUnsafeInteger, memberText } from './json-text.ts'
 import { LineLink, programPipe, socketPipe } from './line-link.ts'
 import { broken, type Link, late, type OnMessage } from './link.ts'
 import { parseUpstream } from './place.ts'
-import { Slots } from './slots.ts'
+import type { SlotKeeper } from './slots.ts'
 import { WebSocketLink } from './ws-link.ts'
 
 const TELL_EVERY_MS = 5_000
@@ -31,16 +31,16 @@ export class Upstream {
   readonly #log: Logger
   readonly #credential: Credential
   readonly #link: Link
-  readonly #slots: Slots
+  readonly #slots: SlotKeeper
   readonly #circuit = new Circuit()
   #lastId = 0
   #told = Number.NEGATIVE_INFINITY
 
-  constructor(options: UpstreamOptions, onMessage: OnMessage, log: Logger) {
+  constructor(options: UpstreamOptions, slots: SlotKeeper, onMessage: OnMessage, log: Logger) {
     this.#options = options
     this.#log = log
     this.#credential = new Credential(options.credential)
-    this.#slots = new Slots(options.concurrency)
+    this.#slots = slots
     this.#link = linkTo(options, this.#credential, onMessage)
   }
 

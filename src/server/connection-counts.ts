@@ -1,0 +1,110 @@
+import { hash, randomBytes } from 'node:crypto'
+
+/** Cells of the table: in all, on Unix sockets, a row for each worker, and two rows of places. */
+const TOTAL = 0
+const UNIX = 1
+const WORKERS = 2
+const MOST_WORKERS = 64
+const PLACES = WORKERS + MOST_WORKERS
+const ROW = 32_768
+const CELLS = PLACES + 2 * ROW
+
+/** Of all connections, what the network may have: the Unix sockets keep a share that no stranger can take up. */
+const NETWORK_SHARE = 0.9
+
+/** What the threads of a process count their connections in, together. */
+export interface CountsMemory {
+  readonly cells: SharedArrayBuffer
+  /** Nobody can choose an address that is counted in the place of another one's. */
+  readonly key: string
+}
+
+export function countsMemory(): CountsMemory {
+  const cells = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT)
+  return { cells, key: randomBytes(16).toString('hex') }
+}
+
+/** What a connection is counted under. */
+export interface Counted {
+  /** On a Unix socket, where no share is kept from anybody. */
+  readonly unix: boolean
+  /** Where it comes from; undefined: many are behind one address. */
+  readonly place: string | undefined
+}
+
+export interface MostConnections {
+  readonly connections: number
+  readonly connections_per_address: number
+}
+
+/**
+ * How many connections there are, in all and from one place. Places are counted in a table of fixed size, each in two cells:
+ * it has as many as the lower one says, so that two would have to meet in both to be taken for one.
+ */
+export class ConnectionCounts {
+  readonly #cells: Int32Array
+  readonly #key: string
+  readonly #worker: number
+
+  /** `worker`: whose connections these are, from 0 on. */
+  constructor({ cells, key }: CountsMemory = countsMemory(), worker = 0) {
+    this.#cells = new Int32Array(cells)
+    this.#key = key
+    this.#worker = WORKERS + worker
+  }
+
+  get total(): number {
+    return Atomics.load(this.#cells, TOTAL)
+  }
+
+  of(worker: number): number {
+    return Atomics.load(this.#cells, WORKERS + worker)
+  }
+
+  /** Counts one more, or says why there can be none: then it is not counted. */
+  enter(counted: Counted, most: MostConnections): string | undefined {
+    // Counted first and looked at then: of two that come at the same moment no more than one may be the last.
+    const reached = this.#count(counted, 1)
+    const reason = reasonToRefuse(counted, most, reached)
+    if (reason !== undefined) this.leave(counted)
+    return reason
+  }
+
+  leave(counted: Counted): void {
+    this.#count(counted, -1)
+  }
+
+  #count({ unix, place }: Counted, change: 1 | -1): Reached {
+    const add = (cell: number) => Atomics.add(this.#cells, cell, change) + change
+    add(this.#worker)
+    if (unix && place !== undefined) add(UNIX)
+    const total = add(TOTAL)
+    const overNetwork = total - Atomics.load(this.#cells, UNIX)
+    if (unix || place === undefined) return { total, overNetwork, here: 0 } // no addresses, or many behind one
+    const [one, other] = this.#cellsOf(place)
+    return { total, overNetwork, here: Math.min(add(one), add(other)) }
+  }
+
+  #cellsOf(place: string): [number, number] {
+    const digits = hash('sha256', `${this.#key} ${place}`)
+    const at = (from: number) => Number.parseInt(digits.slice(from, from + 8), 16) % ROW
+    return [PLACES + at(0), PLACES + ROW + at(8)]
+  }
+}
+
+interface Reached {
+  readonly total: number
+  readonly overNetwork: number
+  readonly here: number
+}
+
+function reasonToRefuse(
+  { unix }: Counted,
+  { connections, connections_per_address }: MostConnections,
+  { total, overNetwork, here }: Reached,
+): string | undefined {
+  if (total > connections) return 'Too many connections.'
+  if (unix) return undefined
+  if (overNetwork - 1 >= connections * NETWORK_SHARE) return 'Too many connections.'
+  return here > connections_per_address ? 'Too many connections from your address.' : undefined
+}

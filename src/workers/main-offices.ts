@@ -1,0 +1,41 @@
+import type { RateKeeper } from '../auth/buckets.ts'
+import type { Actor } from '../auth/records.ts'
+import type { Gatehouse } from '../gatehouse.ts'
+import type { Reloaded } from '../methods/method.ts'
+import type { Maybe } from '../protocol/maybe.ts'
+import type { SlotKeeper } from '../server/gateway/slots.ts'
+import type { MainOffices, RateKind } from './offices.ts'
+
+/** What is about all threads. */
+export interface CentralOffices {
+  metrics(): Promise<string>
+  endedConnections(): Maybe<number>
+  /** Throws Complaint. */
+  reload(by: Actor): Promise<Reloaded>
+}
+
+/** What the main thread does for the others: by what its own gatehouse has. */
+export function mainOffices(
+  { authority, refusals }: Pick<Gatehouse, 'authority' | 'refusals'>,
+  rates: Readonly<Record<RateKind, RateKeeper>>,
+  slotsOf: (upstream: string) => SlotKeeper,
+  { metrics, endedConnections, reload }: CentralOffices,
+): MainOffices {
+  const { backups, auditor, wishRefusals, lateUses } = authority
+  return {
+    takeRate: (kind, name, rate) => rates[kind].take(name, rate),
+    waitRate: (kind, name, rate) => rates[kind].wait(name, rate),
+    takeSlot: (upstream) => slotsOf(upstream).take(new AbortController().signal),
+    giveSlot: (upstream) => slotsOf(upstream).give(),
+    beginBackup: () => backups.begin(),
+    readBackup: (id, from) => backups.read(id, from),
+    endBackup: (id) => backups.end(id),
+    checkpoint: () => auditor.checkpoint(),
+    recordWish: (wish, caller) => wishRefusals.record(wish, caller),
+    recordLateUse: (record, address) => lateUses.record(record, address),
+    countRefusals: (counts) => refusals.add(counts),
+    metrics,
+    endedConnections,
+    reload,
+  }
+}
