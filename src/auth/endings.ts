@@ -5,7 +5,7 @@ import { type Entry, prefixed, type Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import type { LastAccess } from './last-access.ts'
 import { type AuditEvent, describeToken, type Ledger } from './ledger.ts'
-import { DAEMON, expiryPlace, recordKey, type TokenRecord, toldKey } from './records.ts'
+import { DAEMON, expiryPlace, recordKey, type TokenRecord, tokenKey, toldKey } from './records.ts'
 import { parseToken } from './token-steps.ts'
 
 /** The second up to which expiries were told. */
@@ -96,11 +96,17 @@ export class Endings {
   async #tellOnce({ id }: TokenRecord, what: string, event: AuditEvent): Promise<boolean> {
     const { store, ledger } = this.#parts
     const key = toldKey(id)
+    const token = await store.get(tokenKey(id))
+    if (token === undefined) return false // deleted since it was found: nothing is left behind
     const entry = await store.get(key)
     const told = entry === undefined ? [] : (JSON.parse(entry.value) as string[])
     if (told.includes(what)) return false
     const write = JSON.stringify([...told, what].slice(-MOST_TOLD))
-    return ledger.commit({ steps: [{ key, expect: entry?.version ?? 0, write }], audit: [event] })
+    const steps = [
+      { key: token.key, expect: token.version },
+      { key, expect: entry?.version ?? 0, write },
+    ]
+    return ledger.commit({ steps, audit: [event] })
   }
 
   /** By their last second, which is the first and the last of these at the earliest and the latest. */

@@ -1,6 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../store/clock.ts'
-import { pages } from '../store/pages.ts'
-import { prefixed, type Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { TokenRecord } from './records.ts'
 import { parseToken } from './token-steps.ts'
 
@@ -11,7 +11,7 @@ const PAGE = 200
 
 export type TokenState = 'active' | 'disabled' | 'expired' | 'revoked' | 'without_secret'
 
-/** How many tokens there are in each state. */
+/** How many tokens there are in each state, but for those whose records are damaged. */
 export class TokenCounts {
   readonly #store: Store
   readonly #clock: Clock
@@ -32,10 +32,15 @@ export class TokenCounts {
   async #count(): Promise<Record<TokenState, number>> {
     const counts = { active: 0, disabled: 0, expired: 0, revoked: 0, without_secret: 0 }
     let looked = 0
-    for await (const page of pages(this.#store, { ...prefixed('t/'), limit: PAGE })) {
-      for (const entry of page) counts[stateOf(parseToken(entry), this.#clock.now())]++
-      looked += page.length
-      if (looked >= MOST) break
+    const snapshot = this.#store.snapshot()
+    try {
+      for await (const found of snapshot.inspect('t/')) {
+        if ('entry' in found) counts[stateOf(parseToken(found.entry), this.#clock.now())]++
+        if (++looked >= MOST) break
+        if (looked % PAGE === 0) await nextTurn()
+      }
+    } finally {
+      await snapshot.close()
     }
     return counts
   }

@@ -120,8 +120,11 @@ export class Stream {
   #refuse(reason: string): void {
     this.#pieces = []
     this.#size = 0
+    this.#ended = true
     this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
-    this.end({ drop: false }) // the lines before it were whole
+    // The lines before it were whole. What still comes is thrown away: closing under the sender's hands loses the answers.
+    this.#conversation.finish(() => this.#socket.end().resume(), { drop: false })
+    setTimeout(() => this.#socket.destroy(), CLOSING_MS).unref()
   }
 
   // Neither a line nor an answer moved for so long: nobody is there, or nobody reads.
