@@ -4,7 +4,7 @@ import { after } from '../protocol/maybe.ts'
 import type { Endpoint, EndpointAnswer } from './endpoints.ts'
 import { wrongVerb } from './http-failures.ts'
 import type { Connection, Origin } from './origin.ts'
-import { announceExpiry } from './replies.ts'
+import { headOf } from './replies.ts'
 import { originOf } from './request.ts'
 import type { Target } from './target.ts'
 
@@ -42,20 +42,20 @@ export class EndpointServing {
 
   answer(body: string, origin: Origin): void {
     const { method: verb = 'GET', headers, socket } = this.#req
-    const query = new URLSearchParams(this.#target.query)
+    const query = this.#target.query === '' ? NO_QUERY : new URLSearchParams(this.#target.query)
     const encrypted = 'encrypted' in socket
     const answered = this.#endpoint.answer({ verb, query, headers, origin, body, encrypted })
-    void after(answered, (answer) => {
-      announceExpiry(this.#res, origin)
-      this.#send(answer)
-    })
+    void after(answered, (answer) => this.#send(answer, origin))
   }
 
-  #send({ status, headers, body }: EndpointAnswer): void {
+  #send({ status, headers, body }: EndpointAnswer, { expiresIn }: Pick<Origin, 'expiresIn'> = {}): void {
     const res = this.#res
     if (res.destroyed || res.headersSent) return
-    const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(body ?? '') }
-    res.writeHead(status, { 'Cache-Control': 'no-store', ...headers, ...length })
-    res.end(this.#req.method === 'HEAD' ? undefined : body)
+    const head = headOf(headers, expiresIn)
+    if (status !== 204 && headers?.['Content-Length'] === undefined)
+      head.push('Content-Length', String(Buffer.byteLength(body ?? '')))
+    res.writeHead(status, head).end(this.#req.method === 'HEAD' ? undefined : body)
   }
 }
+
+const NO_QUERY = new URLSearchParams()

@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { TokenCaller } from '../auth/caller.ts'
+import type { Live } from '../auth/live.ts'
+import type { UserRecord } from '../auth/records.ts'
 import { allows } from '../auth/scopes.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Endpoint, EndpointAnswer, EndpointRequest } from './endpoints.ts'
 import { bearerOf, type Identification, invalidToken } from './identify.ts'
 import { begin, end } from './in-flight.ts'
@@ -22,32 +25,34 @@ export function forwardAuth(parts: ForwardAuthParts): Endpoint {
     verbs: ['GET', 'HEAD', 'POST'],
     takesBody: false,
     refuse: refused,
-    async answer(request) {
-      const { connection } = request.origin
-      begin(connection, 1)
+    // A token that is kept in memory is answered without a turn of the event loop.
+    answer(request) {
       try {
-        return admitted(await admit(request, parts))
+        const answer = admit(request, parts)
+        if (!(answer instanceof Promise)) return answer
+        const { connection } = request.origin
+        begin(connection, 1)
+        return answer.catch((thrown: unknown) => refused(asFailure(thrown))).finally(() => end(connection, 1))
       } catch (thrown) {
         return refused(asFailure(thrown))
-      } finally {
-        end(connection, 1)
       }
     },
   }
 }
 
 /** Who it is, before what they may: a stranger does not learn which paths there are. */
-async function admit(
+function admit(
   request: EndpointRequest,
   { identification, routes }: ForwardAuthParts,
-): Promise<TokenCaller> {
+): Maybe<EndpointAnswer> {
   const credential = bearerOf(request.origin.authorization)
   if (credential === undefined) throw invalidToken()
-  const caller = await identification.identify(request.origin, credential)
-  if (caller === undefined) throw invalidToken()
-  const scope = requiredScope(request, routes())
-  if (scope === undefined || allows(caller.token.scopes, scope)) return caller
-  throw new Failure('forbidden', `The scopes of this token do not name ${scope}.`)
+  return after(identification.identify(request.origin, credential), (caller) => {
+    if (caller === undefined) throw invalidToken()
+    const scope = requiredScope(request, routes())
+    if (scope === undefined || allows(caller.token.scopes, scope)) return admitted(caller)
+    throw new Failure('forbidden', `The scopes of this token do not name ${scope}.`)
+  })
 }
 
 /** Undefined: none, any valid token will do. Throws `forbidden` where rules are configured and none is about the request. */
@@ -77,8 +82,13 @@ function agreed(headers: IncomingHttpHeaders, one: string, other: string): strin
   return value
 }
 
-function admitted({ token, user }: TokenCaller): EndpointAnswer {
-  return {
+/** Of each token that is kept in memory, and of its user as they were then. */
+const answers = new WeakMap<Live, { readonly user: UserRecord; readonly answer: EndpointAnswer }>()
+
+function admitted({ live, token, user }: TokenCaller): EndpointAnswer {
+  const known = answers.get(live)
+  if (known?.user === user) return known.answer
+  const answer = {
     status: 204,
     headers: {
       'X-Postern-User': asHeader(user.username),
@@ -87,6 +97,8 @@ function admitted({ token, user }: TokenCaller): EndpointAnswer {
       'X-Postern-Scopes': token.scopes.join(' '),
     },
   }
+  answers.set(live, { user, answer })
+  return answer
 }
 
 /** Printable ASCII as it is; the rest, and the percent sign, percent-encoded UTF-8. */

@@ -176,8 +176,9 @@ class HttpDoor {
 
   /** At once where there is nothing to wait for: on this path each promise shows. Strangers wait for their turn as well. */
   #whenFree({ socket }: IncomingMessage, connection: Connection, goOn: () => void): void {
-    const begin = () => (connection.known ? goOn() : connection.commons.serve(connection, goOn))
-    whenFree(connection, socket, this.#parts.limits().in_flight, begin)
+    const { in_flight } = this.#parts.limits()
+    if (connection.known) whenFree(connection, socket, in_flight, goOn)
+    else whenFree(connection, socket, in_flight, () => connection.commons.serve(connection, goOn))
   }
 
   #fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {

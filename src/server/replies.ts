@@ -8,29 +8,31 @@ import type { Origin } from './origin.ts'
 /** Tokens are among the answers: nobody on the way may keep them. */
 const SAFETY = { 'Cache-Control': 'no-store' }
 
-/** For whoever looks at replies: the token that made the call ends soon. In seconds. */
-export function announceExpiry(res: ServerResponse, { expiresIn }: Origin): void {
-  if (expiresIn !== undefined && !res.headersSent) res.setHeader(EXPIRES_IN, inSeconds(expiresIn))
+/**
+ * The head of a reply, as a list: field by field it would be a map in between. `expiresIn`: milliseconds until the token
+ * that made the call ends, where that is soon.
+ */
+export function headOf(
+  fields: Readonly<Record<string, string>> | undefined,
+  expiresIn: number | undefined,
+): string[] {
+  const head = ['Cache-Control', 'no-store']
+  for (const name in fields) head.push(name, fields[name] as string)
+  if (expiresIn !== undefined)
+    head.push('Postern-Token-Expires-In', String(Math.max(0, Math.ceil(expiresIn / 1000))))
+  return head
 }
 
-const EXPIRES_IN = 'Postern-Token-Expires-In'
-
-function inSeconds(milliseconds: number): string {
-  return String(Math.max(0, Math.ceil(milliseconds / 1000)))
-}
-
-/** An answer of the exchange. Its head is written at once, as a list: field by field it would be a map in between. */
+/** An answer of the exchange. */
 export function sendReply(
   res: ServerResponse,
   { status, body, headers }: Reply,
   { expiresIn }: Origin,
 ): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
-  const head = ['Cache-Control', 'no-store']
+  const head = headOf(headers, expiresIn)
   if (body !== undefined)
     head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body)))
-  if (expiresIn !== undefined) head.push(EXPIRES_IN, inSeconds(expiresIn))
-  for (const name in headers) head.push(name, headers[name] as string)
   res.writeHead(status, head).end(body)
 }
 
