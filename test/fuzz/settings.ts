@@ -62,6 +62,7 @@ function whole(min: number, max: number): fc.Arbitrary<Drawn> {
 const TABLE: readonly (readonly [RegExp, fc.Arbitrary<Drawn>])[] = [
   [/^a whole number above 0/, whole(1, 1_000_000_000)],
   [/^a port/, whole(0, 65_535)],
+  [/^a number of threads/, whole(1, 64)],
   [/^a number from 0 to 4294967294/, whole(0, 4_294_967_294)],
   [/^a duration above 0/, spelled(1, TIME)],
   [/^a duration/, spelled(0, TIME)],
