@@ -83,10 +83,22 @@ export function isId(id: unknown): id is Id {
   )
 }
 
+/** Characters of a text whose brackets, however many, are parsed in no time. */
+const QUICKLY_PARSED = 16 * 1024
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function refuseDeep(text: string, limit: number): void {
   const { deepest, unclosed } = nestingOf(text)
   if (deepest <= limit) return
-  if (unclosed !== 0) throw notJson()
+  if (unclosed !== 0 || (text.length <= QUICKLY_PARSED && !isJson(text))) throw notJson()
   throw new Failure('invalid_request', `The message nests deeper than ${limit} levels.`)
 }
 

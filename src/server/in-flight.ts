@@ -36,9 +36,11 @@ export function whenFree(connection: Connection, socket: Socket, limit: number, 
 }
 
 function hold(connection: Connection, socket: Socket): void {
-  socket.pause()
+  const pause = () => connection.waiting.length > 0 && socket.pause()
+  // Not under the parser's hands: were the bytes at hand to end in an upgrade, nobody would begin to read again.
+  queueMicrotask(pause)
   // Node resumes it by itself with each message that is complete, and each body that is read.
-  if (!connection.guarded) socket.on('resume', () => connection.waiting.length > 0 && socket.pause())
+  if (!connection.guarded) socket.on('resume', pause)
   connection.guarded = true
   if (!socket.writableNeedDrain || connection.awaitsDrain) return
   connection.awaitsDrain = true

@@ -28,6 +28,11 @@ export function expectedFor(text: string, limits: { depth: number; batch: number
   return { batch: true, due: value.flatMap(dueFor) }
 }
 
+/** The daemon judges it by its brackets alone, before it is parsed, which they would make slow. */
+export function isLargeGarbage(text: string): boolean {
+  return text.length > 16 * 1024 && parsed(text) === undefined
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
