@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Scope, temporaryDirectory, until } from '../../support/daemon.ts'
+import type { SeededTokens } from '../load/plan.ts'
 import type { DiskOrder, MintRows } from './disk.ts'
 
 /** Where a server listens: on both of the daemon's doors. */
@@ -62,6 +63,27 @@ export async function startDisk(scope: Scope, rows: MintRows): Promise<Disk> {
     async write(writers, milliseconds) {
       const order: DiskOrder = { writers, milliseconds }
       child.send(order)
+      return (await heard(child)) as number
+    },
+  }
+}
+
+/** Who reads the store of a daemon that was not started yet, without any daemon. */
+export interface Reads {
+  /** Microseconds of processor time for each read. */
+  read(milliseconds: number): Promise<number>
+}
+
+export async function startReads(
+  scope: Scope,
+  directory: string,
+  { file, count }: SeededTokens,
+): Promise<Reads> {
+  const child = start(scope, 'reads', [directory, file, String(count)])
+  await heard(child)
+  return {
+    async read(milliseconds) {
+      child.send(milliseconds)
       return (await heard(child)) as number
     },
   }
