@@ -25,6 +25,11 @@ export function startBare(
 
 /** Starts redis, synced at every write, and a server in front of it that sets `value` under a new key at each call. */
 export async function startRedis(scope: Scope, value: string): Promise<Server> {
+  return startServer(scope, 'redis', value, await spawnRedis(scope))
+}
+
+/** Starts redis, synced at every write, and tells its Unix socket. */
+export async function spawnRedis(scope: Scope): Promise<string> {
   const directory = temporaryDirectory(scope)
   const socket = join(directory, 'redis.sock')
   const options = {
@@ -40,7 +45,7 @@ export async function startRedis(scope: Scope, value: string): Promise<Server> {
   child.on('error', () => {}) // until() says that it is not there
   scope.after(() => child.kill('SIGKILL'))
   await until('redis listens', () => existsSync(socket))
-  return startServer(scope, 'redis', value, socket)
+  return socket
 }
 
 async function startServer(scope: Scope, kind: string, what: string, ...more: string[]): Promise<Server> {
@@ -97,7 +102,7 @@ function start(scope: Scope, kind: string, args: readonly string[]): ChildProces
 }
 
 /** The next thing that a process says. */
-async function heard(child: ChildProcess): Promise<unknown> {
+export async function heard(child: ChildProcess): Promise<unknown> {
   const stop = new AbortController()
   const { signal } = stop
   const ended = once(child, 'exit', { signal }).then(() => {
