@@ -29,9 +29,8 @@ export interface Omission {
 export const FORMS = ['smallest', 'quick', 'full', 'long'] as const
 export type Form = (typeof FORMS)[number]
 
-/** In bursts of so many milliseconds, and on a busy machine not for longer than so many in all. */
+/** In bursts of so many milliseconds. */
 const WARMING_MS = 250
-const _WARMING_AT_MOST_MS = 3_000
 
 interface Scale {
   readonly rounds: number
@@ -66,6 +65,11 @@ export class Bench {
     return this.form === 'long'
   }
 
+  /** Whether there is time for what takes many seconds. */
+  get isThorough(): boolean {
+    return this.form === 'full' || this.form === 'long'
+  }
+
   /** How many of so many rounds of the full form. */
   rounds(full: number): Extent {
     const { rounds, leastRounds } = this.#scale
@@ -84,11 +88,14 @@ export class Bench {
    * Lets a server answer so many calls before the first that is measured: until then compilers and caches are cold, and
    * a daemon that has just started would be measured, not one that runs.
    */
-  async warm(plan: LanePlan, calls: number): Promise<void> {
+  warm(plan: LanePlan, calls: number): Promise<void> {
+    return this.serve(plan, calls * this.#scale.warmUp)
+  }
+
+  /** Lets a server answer at least so many calls, in every form. */
+  async serve(plan: LanePlan, calls: number): Promise<void> {
     const lane = await this.load.lane(plan)
-    let served = 0
-    while (served < calls * this.#scale.warmUp)
-      served += (await lane.burst(this.milliseconds(WARMING_MS))).calls
+    for (let served = 0; served < calls; ) served += (await lane.burst(this.milliseconds(WARMING_MS))).calls
     await lane.close()
   }
 
@@ -124,4 +131,6 @@ export interface Figure {
   /** By the name of the row. A row that is neither measured nor omitted makes the run fail. */
   readonly targets: Readonly<Record<string, Target>>
   run(bench: Bench): Promise<Row[]>
+  /** Its rows as a drawing (SVG). */
+  draw?(rows: readonly Row[]): string
 }

@@ -6,8 +6,8 @@ import { describeMachine } from './machine.ts'
 import { inWords, missed, type Report, type ReportedRow, withTargets } from './report.ts'
 
 /**
- * `npm run bench -- [--form quick|full|long] [--only 1,3] [--json FILE]`: all figures or some, as a table and, into a
- * file, as JSON; --quick is --form quick. Exits with 1 when a target is missed, with 2 when something could not be measured.
+ * `npm run bench -- [--form quick|full|long] [--only 1,3] [--json FILE] [--svg FILE]`: all figures or some, as a table
+ * and, into files, as JSON and as a drawing of what depends on the size of the store; --quick is --form quick. Exits with 1 when a target is missed, with 2 when something could not be measured.
  */
 const { values } = parseArgs({
   options: {
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     form: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
+    svg: { type: 'string' },
   },
 })
 const form = formOf(values.form ?? (values.quick ? 'quick' : 'full'))
@@ -39,7 +40,10 @@ async function measureAll(figures: readonly Figure[]): Promise<number> {
     say(`${figure.number}. ${figure.name} …`)
     const started = performance.now()
     try {
-      rows.push(...withTargets(figure, await measure(figure)))
+      const measured = await measure(figure)
+      rows.push(...withTargets(figure, measured))
+      if (values.svg !== undefined && figure.draw !== undefined)
+        writeFileSync(values.svg, figure.draw(measured))
       say(`   ${Math.round((performance.now() - started) / 1000)} s`)
     } catch (error) {
       failures.push(`figure ${figure.number} could not be measured: ${(error as Error).stack}`)

@@ -57,8 +57,16 @@ export class Rounds {
 
   /** Of the ratio to somebody else in the same round. */
   ratio(name: string, baseline: string, quantity = 'rate'): Spread {
-    const below = this.#values(baseline, quantity)
-    return spreadOf(this.#values(name, quantity).map((value, at) => value / (below[at] as number)))
+    return this.reckoned((value) => value(name, quantity) / value(baseline, quantity))
+  }
+
+  /** Of what is reckoned, for each round, from its measurements. */
+  reckoned(reckon: (value: (name: string, quantity: string) => number) => number): Spread {
+    const { length } = [...this.#samples.values()][0] ?? []
+    const rounds = Array.from({ length: length ?? 0 }, (_, round) =>
+      reckon((name, quantity) => this.#values(name, quantity)[round] as number),
+    )
+    return spreadOf(rounds)
   }
 
   #values(name: string, quantity: string): number[] {

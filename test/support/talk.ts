@@ -35,7 +35,7 @@ export interface HttpQuestion {
 
 /** One HTTP request with a body as it is. */
 export async function http(
-  daemon: Daemon,
+  daemon: Pick<Daemon, 'socket' | 'port'>,
   body: string | Buffer | undefined,
   question: HttpQuestion = {},
 ): Promise<HttpAnswer> {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Scope, temporaryDirectory, until } from '../../support/daemon.ts'
+import type { SeededTokens } from '../load/plan.ts'
 import type { DiskOrder, MintRows } from './disk.ts'
 
 /** Where a server listens: on both of the daemon's doors. */
@@ -24,6 +25,11 @@ export function startBare(
 
 /** Starts redis, synced at every write, and a server in front of it that sets `value` under a new key at each call. */
 export async function startRedis(scope: Scope, value: string): Promise<Server> {
+  return startServer(scope, 'redis', value, await spawnRedis(scope))
+}
+
+/** Starts redis, synced at every write, and tells its Unix socket. */
+export async function spawnRedis(scope: Scope): Promise<string> {
   const directory = temporaryDirectory(scope)
   const socket = join(directory, 'redis.sock')
   const options = {
@@ -39,7 +45,7 @@ export async function startRedis(scope: Scope, value: string): Promise<Server> {
   child.on('error', () => {}) // until() says that it is not there
   scope.after(() => child.kill('SIGKILL'))
   await until('redis listens', () => existsSync(socket))
-  return startServer(scope, 'redis', value, socket)
+  return socket
 }
 
 async function startServer(scope: Scope, kind: string, what: string, ...more: string[]): Promise<Server> {
@@ -67,6 +73,27 @@ export async function startDisk(scope: Scope, rows: MintRows): Promise<Disk> {
   }
 }
 
+/** Who reads the store of a daemon that was not started yet, without any daemon. */
+export interface Reads {
+  /** Microseconds of processor time for each read. */
+  read(milliseconds: number): Promise<number>
+}
+
+export async function startReads(
+  scope: Scope,
+  directory: string,
+  { file, count }: SeededTokens,
+): Promise<Reads> {
+  const child = start(scope, 'reads', [directory, file, String(count)])
+  await heard(child)
+  return {
+    async read(milliseconds) {
+      child.send(milliseconds)
+      return (await heard(child)) as number
+    },
+  }
+}
+
 function start(scope: Scope, kind: string, args: readonly string[]): ChildProcess {
   const program = fileURLToPath(new URL(`${kind}.ts`, import.meta.url))
   const child = fork(program, args, { execArgv: ['--import', 'tsx'] })
@@ -75,7 +102,7 @@ function start(scope: Scope, kind: string, args: readonly string[]): ChildProces
 }
 
 /** The next thing that a process says. */
-async function heard(child: ChildProcess): Promise<unknown> {
+export async function heard(child: ChildProcess): Promise<unknown> {
   const stop = new AbortController()
   const { signal } = stop
   const ended = once(child, 'exit', { signal }).then(() => {

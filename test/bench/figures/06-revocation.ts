@@ -1,19 +1,15 @@
 import { setTimeout } from 'node:timers/promises'
-import { type Daemon, temporaryDirectory } from '../../support/daemon.ts'
+import { temporaryDirectory } from '../../support/daemon.ts'
 import { Address } from '../../support/remote.ts'
-import { call, mint } from '../../support/talk.ts'
-import { type Ask, doorsOf } from '../doors.ts'
+import { mint } from '../../support/talk.ts'
+import { doorsOf } from '../doors.ts'
 import type { Bench, Figure, Row } from '../figure.ts'
 import { startMeasuredDaemon } from '../measured-daemon.ts'
 import { openConnections } from '../open-connections.ts'
 import { spreadOf } from '../paired.ts'
+import { type Gate, revoke, revokeUnderWatch } from '../revoking.ts'
 
 const ROUNDS = 15
-/** Calls at each door at a time. */
-const AT_ONCE = 2
-/** Calls at each door that have to begin after the acknowledgement. */
-const AFTERWARDS = 5
-const BEFORE_MS = 30
 const CONNECTIONS = 1_000
 /** Connections that are still open then are told as closed then. */
 const PATIENCE_MS = 5_000
@@ -39,21 +35,6 @@ const figure: Figure = {
 }
 export default figure
 
-interface Gate {
-  readonly daemon: Daemon
-  /** A token that may revoke others. */
-  readonly admin: string
-  readonly doors: Readonly<Record<string, Ask>>
-}
-
-/** What the calls at one door have shown. */
-class Watch {
-  /** From the acknowledgement to the end of the first call after it that was refused, in milliseconds. */
-  refusedAfter: number | undefined
-  accepted = 0
-  begunAfterwards = 0
-}
-
 async function refusals(gate: Gate, rounds: number): Promise<Row[]> {
   const times = new Map(Object.keys(gate.doors).map((name) => [name, [] as number[]]))
   let accepted = 0
@@ -71,39 +52,6 @@ async function refusals(gate: Gate, rounds: number): Promise<Row[]> {
       : { name, unit: 'ms', value: spreadOf(values) }
   })
   return [{ name: ACCEPTED, unit: 'calls', value: spreadOf([accepted]) }, ...told]
-}
-
-/** Calls go on at every door, before, while and after the token is revoked. */
-async function revokeUnderWatch(gate: Gate): Promise<Map<string, Watch>> {
-  const token = await mint(gate.daemon)
-  const watches = new Map<string, Watch>()
-  let acknowledged = Number.POSITIVE_INFINITY
-  const calling = Object.entries(gate.doors).flatMap(([name, ask]) => {
-    const watch = new Watch()
-    watches.set(name, watch)
-    return Array.from({ length: name === 'WebSocket' || name === 'newline JSON' ? 1 : AT_ONCE }, async () => {
-      while (watch.begunAfterwards < AFTERWARDS) {
-        const begun = performance.now()
-        const accepted = await ask(token)
-        if (begun < acknowledged) continue
-        watch.begunAfterwards++
-        if (accepted) watch.accepted++
-        else watch.refusedAfter ??= performance.now() - acknowledged
-      }
-    })
-  })
-  await setTimeout(BEFORE_MS)
-  acknowledged = await revoke(gate, token)
-  await Promise.all(calling)
-  return watches
-}
-
-/** Returns when it was acknowledged. */
-async function revoke({ daemon, admin }: Gate, token: string): Promise<number> {
-  const { json } = await call(daemon, 'Auth.RevokeApiToken', { token }, { token: admin })
-  const now = performance.now()
-  if (json.error !== undefined) throw new Error(JSON.stringify(json.error))
-  return now
 }
 
 async function closings(bench: Bench, gate: Gate, rounds: number): Promise<Row> {

@@ -1,0 +1,46 @@
+import { temporaryDirectory } from '../../support/daemon.ts'
+import type { Bench, Form } from '../figure.ts'
+import { type Seeded, seedDaemon } from '../seeding.ts'
+
+/** How many tokens are stored. */
+export const SIZES = [10_000, 100_000, 1_000_000, 10_000_000] as const
+export type Size = (typeof SIZES)[number]
+export const SMALLEST = SIZES[0]
+
+/** So many of the sizes are measured: each takes ten times as long to fill as the one before. */
+const MEASURED: Readonly<Record<Form, number>> = { smallest: 1, quick: 2, full: 3, long: 4 }
+
+export interface Filled {
+  readonly size: Size
+  /** A daemon's folder; no daemon has been started in it. */
+  readonly directory: string
+  readonly tokens: Seeded
+}
+
+export function sizesOf({ form }: Bench): readonly Size[] {
+  return SIZES.slice(0, MEASURED[form])
+}
+
+/** 10⁴ tokens. */
+export function tokensIn(size: number): string {
+  return `10${powerOf(size)} tokens`
+}
+
+export function powerOf(size: number): string {
+  return '⁰¹²³⁴⁵⁶⁷⁸⁹'[Math.round(Math.log10(size))] as string
+}
+
+/** Why a size is not measured. */
+export function tooLarge(size: Size): string {
+  return size === SIZES[3] ? 'takes half an hour: --form long' : 'takes minutes: --form full'
+}
+
+export async function fillStores(bench: Bench): Promise<Filled[]> {
+  const stores: Filled[] = []
+  for (const size of sizesOf(bench)) {
+    bench.say(`   filling a store with ${tokensIn(size)}`)
+    const directory = temporaryDirectory(bench.scope)
+    stores.push({ size, directory, tokens: await seedDaemon(directory, size) })
+  }
+  return stores
+}
