@@ -5,6 +5,7 @@ import { tryLock } from '../linux/lock.ts'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
 import { openStateDirectory, type StateDirectory } from '../store/directory.ts'
 import { placesIn, readPepper } from '../store/format.ts'
+import { forgetWholeTables } from '../store/whole-tables.ts'
 
 export interface StateOption {
   stateDir?: string
@@ -75,6 +76,7 @@ export async function offline<T>(
   if (!create && !existsSync(placesIn(places.stateDir).formatFile)) {
     throw new Complaint(`there is no store in ${places.stateDir}`, 'name its directory with --state-dir')
   }
+  forgetWholeTables(placesIn(places.stateDir).db) // who looks after a store wants to know
   const state = await openStateDirectory(places.stateDir, places.credentials)
   try {
     return await work(state)

@@ -3,18 +3,24 @@ import { join } from 'node:path'
 import { Complaint, inWords } from '../protocol/complaint.ts'
 import { tablesOf } from './manifest.ts'
 import { faultOf } from './table-blocks.ts'
+import { WholeTables } from './whole-tables.ts'
 
 /**
  * LevelDB verifies no checksum of what it reads: it opens a damaged database in silence, and at some later read answers
  * that a token is unknown, or brings down the process. So each block of each table is looked at before anything is opened
- * (some 1 GB a second). Throws Complaint.
+ * (some 1 GB a second), unless it was, and is as it was then. Throws Complaint.
  */
 export function refuseDamagedTables(database: string): void {
   const tables = tablesOf(database)
-  const damaged = readdirSync(database)
-    .filter((name) => /\.(ldb|sst)$/.test(name) && tables.has(Number.parseInt(name, 10)))
-    .map((name) => ({ name, fault: faultOf(readTable(join(database, name))) }))
-    .filter(({ fault }) => fault !== undefined)
+  const whole = new WholeTables(database)
+  const damaged: { name: string; fault: string }[] = []
+  for (const name of readdirSync(database)) {
+    if (!/\.(ldb|sst)$/.test(name) || !tables.has(Number.parseInt(name, 10)) || whole.has(name)) continue
+    const fault = faultOf(readTable(join(database, name)))
+    if (fault === undefined) whole.add(name)
+    else damaged.push({ name, fault })
+  }
+  whole.save()
   if (damaged.length === 0) return
   throw new Complaint(
     `the database ${database} is damaged: ${damaged.map(({ name, fault }) => `${name} is ${fault}`).join(', ')}`,
