@@ -1,4 +1,5 @@
 import { type Daemon, temporaryDirectory } from '../../support/daemon.ts'
+import { conversation, type Lines } from '../../support/lives.ts'
 import { Address } from '../../support/remote.ts'
 import { mint } from '../../support/talk.ts'
 import { doorsOf } from '../doors.ts'
@@ -6,7 +7,7 @@ import type { Bench, Figure, Row } from '../figure.ts'
 import type { LanePlan } from '../load/plan.ts'
 import { startMeasuredDaemon } from '../measured-daemon.ts'
 import { Rounds, spreadOf } from '../paired.ts'
-import { revokeUnderWatch } from '../revoking.ts'
+import { type Gate, revoke, revokeUnderWatch } from '../revoking.ts'
 import { seedDaemon } from '../seeding.ts'
 
 const WORKERS = 2
@@ -16,6 +17,12 @@ const BURST_MS = 150
 const REVOCATIONS = 15
 /** Calls: every worker has its own compilers and caches. */
 const WARM_UP = 4 * TOKENS
+
+/** Enough for each worker to have some. */
+const CONVERSATIONS = 8
+/** Calls on each of them. */
+const NOISE = 150
+const AFTERWARDS = 25
 
 const WHO_AM_I = '{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}'
 const RATIO = `${WORKERS} workers, against one`
@@ -79,19 +86,37 @@ async function measureRates(bench: Bench): Promise<Row[]> {
   ]
 }
 
-/** Calls at all doors, on connections that lie with one worker or the other. */
+/** Calls at all doors, and in one breath with what was asked before the revocation was acknowledged. */
 async function countAccepted(bench: Bench): Promise<Row> {
   const { scope } = bench
   const remote = new Address()
   const more = `[[remote]]\nlisten = "${remote}"\n`
   const daemon = await startWorkers(bench, WORKERS, temporaryDirectory(scope), more)
   const admin = await mint(daemon)
+  const conversations = Array.from({ length: CONVERSATIONS }, () => conversation(scope, daemon))
   let accepted = 0
   for (let round = 0; round < bench.rounds(REVOCATIONS).rounds; round++) {
     // Connections that are kept are opened anew for each round, so that they lie elsewhere.
-    const doors = doorsOf(scope, daemon, { remote, other: admin })
-    const watches = await revokeUnderWatch({ daemon, admin, doors })
-    for (const watch of watches.values()) accepted += watch.accepted
+    const gate = { daemon, admin, doors: doorsOf(scope, daemon, { remote, other: admin }) }
+    for (const watch of (await revokeUnderWatch(gate)).values()) accepted += watch.accepted
+    accepted += await acceptedInOneBreath(gate, conversations)
   }
   return { name: ACCEPTED, unit: 'calls', value: spreadOf([accepted]) }
+}
+
+/**
+ * Each worker has so much to read on a connection that what is asked there after the acknowledgement is taken together
+ * with it: otherwise the news of the revocation would always have been heard by then.
+ */
+async function acceptedInOneBreath(gate: Gate, conversations: readonly Lines[]): Promise<number> {
+  const token = await mint(gate.daemon)
+  const askAll = (count: number, method: string, params?: object) =>
+    conversations.flatMap((lines) => Array.from({ length: count }, () => lines.call(method, params)))
+  await Promise.all(askAll(1, 'Auth.WhoAmI', { Token: token }))
+  const revoked = revoke(gate, token)
+  const noise = askAll(NOISE, 'none')
+  await revoked
+  const answers = await Promise.all(askAll(AFTERWARDS, 'Auth.WhoAmI', { Token: token }))
+  await Promise.all(noise)
+  return answers.filter((answer) => answer !== undefined && answer.error === undefined).length
 }
