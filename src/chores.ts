@@ -14,6 +14,8 @@ import type { Clock } from './store/clock.ts'
 import type { Store } from './store/store.ts'
 
 const EVERY_MS = 60_000
+/** Behind the first calls, which wait for the start already. */
+const FIRST_SWEEP_MS = 2_000
 /** How late it may be told that a token has ended, or will. */
 const ENDINGS_EVERY_MS = 1_000
 const RESTED_EVERY_MS = 5_000
@@ -83,7 +85,7 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
   timers.push(setInterval(rested, RESTED_EVERY_MS))
   for (const timer of timers) timer.unref()
   chore('tidy', () => userObjects.tidyDeleted())()
-  sweep() // what ended while nobody was running
+  timers.push(setTimeout(sweep, FIRST_SWEEP_MS).unref()) // what ended while nobody was running
   return {
     async stop() {
       stopping.abort()
