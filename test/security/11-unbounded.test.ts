@@ -74,4 +74,29 @@ describe('pitfall 11: whatever a stranger can make grow is bounded', {
     )
     assert.equal(status, 400)
   })
+
+  it('1,001 calls in one batch are refused, and a text that nests 100,000 deep', async () => {
+    const call = '{"jsonrpc":"2.0","method":"none","id":1}'
+    for (const [text, named] of [
+      [`[${Array(1_001).fill(call).join()}]`, 'batch holds 1001'],
+      [`${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'nests deeper than 64'],
+    ] as const) {
+      const { status, body } = await http(daemon, text)
+      assert.deepEqual([status, JSON.parse(body).error.code], [400, -32600])
+      assert.ok(body.includes(named), body)
+    }
+    assert.equal((await http(daemon, `[${Array(1_000).fill(call).join()}]`)).status, 200)
+  })
+
+  it('a million keys are refused by the size of the body, and by name where that is raised', async (t) => {
+    const keys = Array.from({ length: 1_000_000 }, (_, n) => `"k${n}":0`).join()
+    const text = `{"jsonrpc":"2.0","method":"Auth.CreateApiToken","id":1,"params":{${keys}}}`
+    assert.equal((await http(daemon, text)).status, 413)
+    const generous = await startDaemon(t, { config: '[limits]\nbody = "16MiB"\n' })
+    const { status, body } = await http(generous, text)
+    assert.deepEqual([status, JSON.parse(body).error.code], [400, -32602])
+    const [, kilobytes] =
+      /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${generous.pid}/status`, 'utf8')) ?? []
+    assert.ok(Number(kilobytes) < 600 * 1024, `${kilobytes} kB`)
+  })
 })
