@@ -40,6 +40,7 @@ export function plot(panels: readonly Panel[], axis: Axis): string {
   const box = `viewBox="0 0 ${WIDTH * panels.length} ${HEIGHT}"`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${box}>`,
+    `<title>${panels.map(({ title }) => title).join('; ')}</title>`,
     `<style>${STYLE}</style>`,
     '<rect width="100%" height="100%" fill="#fff"/>',
     ...drawn,
