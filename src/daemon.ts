@@ -88,6 +88,10 @@ async function openDoors(
     endedConnections: () =>
       after(threads?.endedConnections() ?? 0, (elsewhere) => house.tethers.ended + elsewhere),
     reload,
+    async pass(worker, at, fd) {
+      if (worker === 0) doors.take(at, fd)
+      else await threads?.take(worker, at, fd)
+    },
   }
   const house = await openGatehouse({
     directory,
@@ -97,6 +101,7 @@ async function openDoors(
     methods,
     worker: 0,
     counts: memory?.counts,
+    others: memory && { workers: () => listening, pass: offices.pass },
     shared: { ...memory, rates: rates.token, failures: rates.failure },
     slotsOf: ({ name }) => slotsOf(name),
     offices: ({ authority }) => ({
@@ -119,6 +124,7 @@ async function openDoors(
   })
   const chores = startChores({ ...authority, store, refusals: house.refusals, log, config: house.config })
   let threads: Threads | undefined
+  let listening = 1
   let reloading: Promise<unknown> = Promise.resolve()
   try {
     await recordFirst()
@@ -133,6 +139,7 @@ async function openDoors(
       inherited,
     )
     await threads?.listen(doors.sockets)
+    listening = initial.listen.workers
     reportVouching(vouching(initial), log)
     return { socket, port, reload: () => reload(DAEMON), status, check, close }
   } catch (error) {

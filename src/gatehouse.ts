@@ -15,6 +15,7 @@ import { Doors } from './server/doors.ts'
 import { Gateway, type UpstreamRule } from './server/gateway/gateway.ts'
 import type { SlotKeeper } from './server/gateway/slots.ts'
 import { RefusalLog } from './server/refusal-log.ts'
+import { type Pass, Relay } from './server/relay.ts'
 import { Telemetry } from './server/telemetry.ts'
 import { Tethers } from './server/tethers.ts'
 import type { TimeSource } from './store/clock.ts'
@@ -41,6 +42,8 @@ export interface GatehouseParts {
   readonly worker: number
   /** What it shares with the others, if there are any. */
   readonly counts?: CountsMemory | undefined
+  /** Where there are others: how many listen, and how to hand a connection to one of them. */
+  readonly others?: { readonly workers: () => number; readonly pass: Pass } | undefined
   readonly shared: SharedAuthority
   /** Of a service: each gatehouse has a link of its own to it, but they share its slots. */
   readonly slotsOf: (rule: UpstreamRule) => SlotKeeper
@@ -135,6 +138,7 @@ export async function openGatehouse(parts: GatehouseParts): Promise<Gatehouse> {
     refusals,
     log,
     counts,
+    relay: parts.others && new Relay(counts, parts.others.workers, parts.others.pass),
     ready: () => store.writable,
     credentialsDir,
   })

@@ -63,8 +63,8 @@ function read(fd: number, option: number, into: Buffer): number | undefined {
   return getsockopt?.(fd, SOL_SOCKET, option, into, length) === 0 ? length[0] : undefined
 }
 
-// Node has no public way to a socket's descriptor; a handle without one (a closed socket) makes the peer unknown.
-function descriptorOf(socket: Socket): number | undefined {
+// Node has no public way to it. Undefined for a closed socket, which makes the peer unknown.
+export function descriptorOf(socket: Socket): number | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd
   return typeof fd === 'number' && fd > 0 ? fd : undefined
 }

@@ -1,16 +1,20 @@
 import { hash, randomBytes } from 'node:crypto'
 
-/** Cells of the table: in all, on Unix sockets, a row for each worker, and two rows of places. */
+/** Cells of the table: in all, on Unix sockets, two rows of workers (what they have, what is on its way to them), two of places. */
 const TOTAL = 0
 const UNIX = 1
 const WORKERS = 2
 const MOST_WORKERS = 64
-const PLACES = WORKERS + MOST_WORKERS
+const COMING = WORKERS + MOST_WORKERS
+const PLACES = COMING + MOST_WORKERS
 const ROW = 32_768
 const CELLS = PLACES + 2 * ROW
 
 /** Of all connections, what the network may have: the Unix sockets keep a share that no stranger can take up. */
 const NETWORK_SHARE = 0.9
+
+/** So many connections more than another one has, and a worker hands the next one on. */
+const UNEVEN = 2
 
 /** What the threads of a process count their connections in, together. */
 export interface CountsMemory {
@@ -59,6 +63,20 @@ export class ConnectionCounts {
 
   of(worker: number): number {
     return Atomics.load(this.#cells, WORKERS + worker)
+  }
+
+  /** Of so many workers, one that has clearly fewer connections than this one. */
+  lighter(workers: number): number | undefined {
+    const load = (worker: number) => this.of(worker) + Atomics.load(this.#cells, COMING + worker)
+    const mine = this.#worker - WORKERS
+    let least = mine
+    for (let worker = 0; worker < workers; worker++) if (load(worker) < load(least)) least = worker
+    return load(mine) - load(least) >= UNEVEN ? least : undefined
+  }
+
+  /** One is on its way to a worker, or (-1) is no more. */
+  coming(worker: number, change: 1 | -1): void {
+    Atomics.add(this.#cells, COMING + worker, change)
   }
 
   /** Counts one more, or says why there can be none: then it is not counted. */

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Inherited } from '../linux/activation.ts'
@@ -14,6 +14,7 @@ import { descriptorOf, type LocalPlaces, listenOnDescriptor, openLocal } from '.
 import type { Connection } from './origin.ts'
 import { type Entrance, Reception } from './reception.ts'
 import type { RefusalLog } from './refusal-log.ts'
+import type { Relay } from './relay.ts'
 import { RemoteDoor, type RemoteValues } from './remote.ts'
 import { beginsStream, Stream } from './stream.ts'
 import type { Tethers } from './tethers.ts'
@@ -51,6 +52,8 @@ export interface DoorParts {
   readonly refusals: RefusalLog
   readonly log: Logger
   readonly counts: ConnectionCounts
+  /** Undefined: there is one worker. */
+  readonly relay: Relay | undefined
   readonly credentialsDir: string | undefined
 }
 
@@ -61,6 +64,8 @@ export class Doors {
   readonly #webSockets: WebSocketDoor
   readonly #streams = new Set<Stream>()
   readonly #servers: Listening[] = []
+  /** Connections from other workers, which are not handed on again. */
+  readonly #taken = new WeakSet<Socket>()
   readonly remote: RemoteDoor
   #removeSockets: () => void = () => {}
 
@@ -73,9 +78,20 @@ export class Doors {
 
   /** What is listened on, for another thread to listen on as well. */
   get sockets(): SharedSocket[] {
-    return this.#servers
-      .filter(({ server }) => server.listening)
-      .map(({ server, door, at }) => ({ door, at, fd: descriptorOf(server) }))
+    return this.#listening.map(({ server, door, at }) => ({ door, at, fd: descriptorOf(server) }))
+  }
+
+  /** In the same order in every thread. */
+  get #listening(): Listening[] {
+    return this.#servers.filter(({ server }) => server.listening)
+  }
+
+  /** A connection that another worker has accepted. Where nobody is accepted any more, it ends. */
+  take(at: number, fd: number): void {
+    const [taker, socket] = [this.#listening[at], new Socket({ fd, allowHalfOpen: true })]
+    if (taker === undefined) socket.destroy()
+    this.#taken.add(socket.setNoDelay())
+    taker?.server.emit('connection', socket)
   }
 
   /** Listens on descriptors of what another thread has opened. */
@@ -126,6 +142,7 @@ export class Doors {
         toHttp(socket) // put back by an ignored upgrade
         return
       }
+      if (!this.#taken.has(socket) && this.#isRelayed(socket, server)) return
       const connection = this.#reception.admit(socket, entrance)
       if (connection === undefined) return
       if (certificate !== undefined) this.#secure(socket, certificate, toHttp)
@@ -133,6 +150,16 @@ export class Doors {
       else toHttp(socket)
     })
     return server
+  }
+
+  #isRelayed(socket: Socket, server: Server): boolean {
+    const { relay } = this.#parts
+    return (
+      relay?.relay(
+        socket,
+        this.#listening.findIndex((one) => one.server === server),
+      ) === true
+    )
   }
 
   #secure(raw: Socket, certificate: Certificate, toHttp: (socket: Socket) => void): void {

@@ -8,6 +8,7 @@ import type { MainOffices, RateKind } from './offices.ts'
 
 /** What is about all threads. */
 export interface CentralOffices {
+  pass(worker: number, at: number, fd: number): Promise<void>
   metrics(): Promise<string>
   endedConnections(): Maybe<number>
   /** Throws Complaint. */
@@ -19,7 +20,7 @@ export function mainOffices(
   { authority, refusals }: Pick<Gatehouse, 'authority' | 'refusals'>,
   rates: Readonly<Record<RateKind, RateKeeper>>,
   slotsOf: (upstream: string) => SlotKeeper,
-  { metrics, endedConnections, reload }: CentralOffices,
+  { pass, metrics, endedConnections, reload }: CentralOffices,
 ): MainOffices {
   const { backups, auditor, wishRefusals, lateUses } = authority
   return {
@@ -34,6 +35,7 @@ export function mainOffices(
     recordWish: (wish, caller) => wishRefusals.record(wish, caller),
     recordLateUse: (record, address) => lateUses.record(record, address),
     countRefusals: (counts) => refusals.add(counts),
+    pass,
     metrics,
     endedConnections,
     reload,

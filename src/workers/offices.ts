@@ -34,6 +34,8 @@ export interface MainOffices {
   recordWish(wish: MintWish, caller: LocalCaller): Promise<void>
   recordLateUse(record: TokenRecord, address: string): void
   countRefusals(counts: Partial<Record<RefusalKind, number>>): void
+  /** Hands a connection on to a worker. */
+  pass(worker: number, at: number, fd: number): Promise<void>
   metrics(): Promise<string>
   endedConnections(): Maybe<number>
   /** Throws Complaint. */
@@ -43,6 +45,8 @@ export interface MainOffices {
 /** What the main thread asks each of the others for. */
 export interface ThreadOffices {
   listen(sockets: readonly SharedSocket[]): Promise<void>
+  /** A connection that another worker has accepted: see Doors.take. */
+  take(at: number, fd: number): Promise<void>
   /** Reads what another configuration needs. Throws Complaint. */
   prepare(config: Config): void
   /** Takes over what was prepared. */

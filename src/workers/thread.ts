@@ -28,15 +28,27 @@ const house = await openGatehouse({
   methods: [],
   worker,
   counts: memory.counts,
+  others: { workers: () => config.listen.workers, pass: (...args) => main.ask('pass', ...args) },
   shared: { ...memory, rates: keeperIn(main, 'token'), failures: keeperIn(main, 'failure') },
   slotsOf: ({ name }) => slotsIn(main, name),
   offices: ({ authority }) => officesIn(main, fingerprint(pepper), authority.auditor.publicKey, log),
 })
 const chores = startThreadChores({ ...house.authority, ...house, store, log, main })
 let prepared: { apply(): void } | undefined
+let begin = () => {}
+const listening = new Promise<void>((resolve) => {
+  begin = resolve
+})
 
 const ours: ThreadOffices = {
-  listen: (sockets) => house.doors.join(sockets, config.remote),
+  async listen(sockets) {
+    await house.doors.join(sockets, config.remote)
+    begin()
+  },
+  async take(at, fd) {
+    await listening // another one may have begun a moment earlier
+    house.doors.take(at, fd)
+  },
   prepare(next) {
     prepared = house.prepare(next)
   },

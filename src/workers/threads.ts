@@ -86,6 +86,11 @@ export class Threads {
     await this.#askAll('listen', () => [sockets.map((socket) => ({ ...socket, fd: copyOf(socket.fd) }))])
   }
 
+  /** `worker`: from 1 on. */
+  async take(worker: number, at: number, fd: number): Promise<void> {
+    await this.#errands[worker - 1]?.ask('take', at, fd)
+  }
+
   async prepare(config: Config): Promise<void> {
     await this.#askAll('prepare', () => [config])
   }
