@@ -118,7 +118,8 @@ describe('the benchmark', () => {
 
   it('gives daemons a store of their own with the same tokens in it', async (t) => {
     const directory = temporaryDirectory(t)
-    const { secret } = await seedDaemon(directory, 500, { expired: 500 })
+    const count = 6_000 // more than LevelDB keeps in its log
+    const { secret } = await seedDaemon(directory, count, { expired: 100 })
     const daemon = await startDaemon(t, { directory: cloned(t, directory) })
     const other = await startDaemon(t, { directory: cloned(t, directory) })
     const { json } = await call(daemon, 'Auth.RevokeApiToken', { token: secret }, { token: secret })
@@ -126,7 +127,7 @@ describe('the benchmark', () => {
     assert.deepEqual([await accepted(daemon, secret), await accepted(other, secret)], [false, true])
     await until('what has ended is swept', async () => {
       const { json } = await call(other, 'token.get', { countOutput: true }, { token: secret })
-      return Number(json.result) === 500
+      return Number(json.result) === count
     })
   })
 
