@@ -10,7 +10,7 @@ export const SMALLEST = SIZES[0]
 /** Each takes ten times as long to fill as the one before. */
 const MEASURED: Readonly<Record<Form, readonly Size[]>> = {
   smallest: [SMALLEST],
-  quick: [SMALLEST, SIZES[1]],
+  quick: [SMALLEST],
   full: [SMALLEST, SIZES[2]],
   long: SIZES,
 }
@@ -37,7 +37,7 @@ export function powerOf(size: number): string {
 
 /** Why a size is not measured. */
 export function elsewhere(size: Size): string {
-  const forms = (['quick', 'full', 'long'] as const).filter((form) => MEASURED[form].includes(size))
+  const forms = (['full', 'long'] as const).filter((form) => MEASURED[form].includes(size))
   return `only with --form ${forms.join(' or ')}`
 }
 
