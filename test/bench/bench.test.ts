@@ -2,15 +2,19 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { ROOT, run, startDaemon, temporaryDirectory } from '../support/daemon.ts'
-import { mint } from '../support/talk.ts'
+import { ROOT, run, startDaemon, temporaryDirectory, until } from '../support/daemon.ts'
+import { accepted, call, mint } from '../support/talk.ts'
 import { startBare } from './baselines/start.ts'
+import { cloned } from './cloning.ts'
+import type { Row } from './figure.ts'
 import { Load } from './load/load.ts'
 import type { RequestPlan } from './load/plan.ts'
 import { Rounds, spreadOf } from './paired.ts'
 import type { Report } from './report.ts'
 import { withTargets } from './report.ts'
 import { seedDaemon } from './seeding.ts'
+import { drawSizes } from './size/drawing.ts'
+import { startTime } from './size/starts.ts'
 
 const MAIN = join(ROOT, 'test/bench/main.ts')
 
@@ -110,6 +114,35 @@ describe('the benchmark', () => {
     assert.deepEqual(spreadOf([4, 1, 3, 2, 5]), { median: 3, lower: 2, upper: 4 })
     assert.throws(() => rounds.spread('nobody'), /nobody is called/)
     assert.throws(() => rounds.spread('one', 'p99'), /was not measured/)
+  })
+
+  it('gives daemons a store of their own with the same tokens in it', async (t) => {
+    const directory = temporaryDirectory(t)
+    const count = 6_000 // more than LevelDB keeps in its log
+    const { secret } = await seedDaemon(directory, count, { expired: 100 })
+    const daemon = await startDaemon(t, { directory: cloned(t, directory) })
+    const other = await startDaemon(t, { directory: cloned(t, directory) })
+    const { json } = await call(daemon, 'Auth.RevokeApiToken', { token: secret }, { token: secret })
+    assert.equal(json.error, undefined)
+    assert.deepEqual([await accepted(daemon, secret), await accepted(other, secret)], [false, true])
+    await until('what has ended is swept', async () => {
+      const { json } = await call(other, 'token.get', { countOutput: true }, { token: secret })
+      return Number(json.result) === count
+    })
+  })
+
+  it('draws the medians of its rows, each where its size is', () => {
+    const value = { median: 50, lower: 40, upper: 60 }
+    const rows = ([10_000, 1_000_000] as const).map((size): Row => {
+      return { name: startTime(size), unit: 'ms', value: { ...value, median: size === 10_000 ? 80 : 40 } }
+    })
+    const drawn = drawSizes([...rows, { name: startTime(100_000), omitted: 'not today' }])
+    const [, places = ''] = /points="([^"]+)"/.exec(drawn) ?? []
+    const points = places.split(' ').map((point) => point.split(',').map(Number))
+    assert.equal(points.length, 2)
+    const [[x1 = 0, y1 = 0] = [], [x2 = 0, y2 = 0] = []] = points
+    assert.ok(x1 < x2 && y1 < y2) // larger to the right, less further down
+    assert.doesNotMatch(drawn, /NaN|undefined|Infinity/)
   })
 
   it('lets no target pass that nothing was measured for', () => {

@@ -42,7 +42,7 @@ interface Scale {
 
 const SCALES: Readonly<Record<Form, Scale>> = {
   smallest: { rounds: 0, leastRounds: 2, warmUp: 0.002, burst: 0.2, tokens: 0.01 },
-  quick: { rounds: 0.2, leastRounds: 5, warmUp: 0.25, burst: 0.5, tokens: 0.3 },
+  quick: { rounds: 0.2, leastRounds: 3, warmUp: 0.2, burst: 0.5, tokens: 0.3 },
   full: { rounds: 1, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
   long: { rounds: 2, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
 }

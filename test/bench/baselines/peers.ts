@@ -1,14 +1,16 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Scope, temporaryDirectory } from '../../support/daemon.ts'
+import { ROOT, type Scope, temporaryDirectory } from '../../support/daemon.ts'
 import type { SeededTokens } from '../load/plan.ts'
 import { heard } from './start.ts'
 
-const FOLDER = fileURLToPath(new URL('../peers/', import.meta.url))
-const LOCKFILE = join(FOLDER, 'package-lock.json')
+const SOURCES = fileURLToPath(new URL('../peers/', import.meta.url))
+/** Beside our own packages, so that nobody takes theirs (and their tests) for a part of ours. */
+const FOLDER = join(ROOT, 'node_modules/.cache/postern-peers')
+const LOCKFILE = 'package-lock.json'
 /** A copy of the lockfile that was installed from: what is there is what it names. */
 const INSTALLED = join(FOLDER, 'node_modules/.installed')
 /** The plugin of better-auth and better-auth itself disagree about what they need. */
@@ -24,7 +26,8 @@ export interface Peer {
 
 /** Installs the others from their lockfile, unless that was done already. */
 export async function installPeers(say: (line: string) => void): Promise<void> {
-  const lockfile = readFileSync(LOCKFILE, 'utf8')
+  cpSync(SOURCES, FOLDER, { recursive: true })
+  const lockfile = readFileSync(join(FOLDER, LOCKFILE), 'utf8')
   if (existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8') === lockfile) return
   say('   installing the others: minutes, where SQLite has to be compiled')
   const child = spawn('npm', INSTALL, { cwd: FOLDER, stdio: ['ignore', 'ignore', 'pipe'] })

@@ -91,7 +91,7 @@ async function measureRates(bench: Bench, field: Field, door: Door, rows: Row[])
     contenders.push(await asking(bench, field, 'bare', door, method))
   }
   contenders.push(await asking(bench, field, 'control', door, 'Auth.WhoAmI'))
-  const rounds = await Rounds.run(contenders, bench.rounds(30))
+  const rounds = await Rounds.run(contenders, bench.rounds(16))
   const bare = 'bare Auth.WhoAmI'
   rows.push({ name: `${CONTROL}, ${door}`, unit: 'ratio', value: rounds.ratio('control Auth.WhoAmI', bare) })
   for (const method of NAMES) {
@@ -121,7 +121,7 @@ async function measureLatencies(bench: Bench, field: Field, door: Door, rows: Ro
     const plan = planTo(field, who, door, 'Auth.WhoAmI')
     contenders.push(await bench.pacing(who, plan, PACED_MS, () => rate))
   }
-  const rounds = await Rounds.run(contenders, { ...bench.rounds(20), before })
+  const rounds = await Rounds.run(contenders, { ...bench.rounds(12), before })
   for (const [quantity, label] of [
     ['p50', 'p50'],
     ['p99', 'p99'],

@@ -50,7 +50,7 @@ const figure: Figure = {
       ...(await overHttp(bench, postern, tokens, results)),
       ...(await overStreams(bench, postern, tokens, results)),
     ]
-    return rowsOf(await Rounds.run(contenders, bench.rounds(20)))
+    return rowsOf(await Rounds.run(contenders, bench.rounds(12)))
   },
 }
 export default figure

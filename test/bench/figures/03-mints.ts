@@ -43,7 +43,7 @@ const figure: Figure = {
       await bench.warm(planTo(server.socket, MANY), WARM_UP)
       contenders.push(await bench.asking('redis', planTo(server.socket, MANY), BURST_MS))
     }
-    const rounds = await Rounds.run(contenders, bench.rounds(20))
+    const rounds = await Rounds.run(contenders, bench.rounds(12))
     const rows = rowsOf(rounds)
     if (redis.skip) rows.push({ name: AGAINST_REDIS, omitted: redis.skip })
     else rows.push({ name: AGAINST_REDIS, unit: 'ratio', value: rounds.ratio(`mints ${MANY}`, 'redis') })

@@ -41,7 +41,7 @@ const figure: Figure = {
       const disturbed = () => disturbances.during(milliseconds, () => verify(daemon))
       contenders.push({ name, burst: () => daemon.awake(disturbed) })
     }
-    const rounds = await Rounds.run(contenders, { ...bench.rounds(12), warmUps: 1 })
+    const rounds = await Rounds.run(contenders, { ...bench.rounds(6), warmUps: 1 })
     await sweeping.refuseIfSwept()
     for (const disturbances of all) disturbances.refuseIfIdle()
     return rowsOf(rounds)

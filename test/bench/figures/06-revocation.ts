@@ -9,7 +9,7 @@ import { openConnections } from '../open-connections.ts'
 import { spreadOf } from '../paired.ts'
 import { type Gate, revoke, revokeUnderWatch } from '../revoking.ts'
 
-const ROUNDS = 15
+const ROUNDS = 8
 const CONNECTIONS = 1_000
 /** Connections that are still open then are told as closed then. */
 const PATIENCE_MS = 5_000

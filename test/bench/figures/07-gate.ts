@@ -84,7 +84,7 @@ async function measure(bench: Bench, field: Field): Promise<Rounds> {
     await bench.warm(plan, WARM_UP)
     contenders.push(await bench.asking(name, plan, BURST_MS))
   }
-  return Rounds.run(contenders, bench.rounds(25))
+  return Rounds.run(contenders, bench.rounds(15))
 }
 
 function rowsOf(rounds: Rounds): Row[] {

@@ -56,7 +56,7 @@ const figure: Figure = {
     const contenders = [await postern(bench, 'cached'), await postern(bench, 'uncached')]
     const missing = needsProgram('redis-server').skip
     for (const name of NAMES) if (name !== 'redis' || !missing) contenders.push(await peer(bench, name))
-    return rowsOf(await Rounds.run(contenders, bench.rounds(15)), missing)
+    return rowsOf(await Rounds.run(contenders, bench.rounds(10)), missing)
   },
 }
 export default figure

@@ -14,7 +14,7 @@ const WORKERS = 2
 const TOKENS = 5_000
 const CONNECTIONS = 50
 const BURST_MS = 150
-const REVOCATIONS = 15
+const REVOCATIONS = 10
 /** Calls: every worker has its own compilers and caches. */
 const WARM_UP = 4 * TOKENS
 
@@ -70,7 +70,7 @@ async function measureRates(bench: Bench): Promise<Row[]> {
     await bench.warm(plan, WARM_UP)
     contenders.push(await bench.asking(name, plan, BURST_MS, pid))
   }
-  const rounds = await Rounds.run(contenders, bench.rounds(20))
+  const rounds = await Rounds.run(contenders, bench.rounds(12))
   const load = 'share of a processor that the load has used'
   return [
     { name: 'one worker once more', unit: 'ratio', value: rounds.ratio('control', 'one') },

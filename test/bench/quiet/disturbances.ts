@@ -98,8 +98,11 @@ async function backUp({ daemon, token }: Verifying, milliseconds: number): Promi
   let pages = 0
   while (performance.now() < end) {
     const { backup } = await ask('backup.begin', {})
-    for (let from: string | null = ''; from !== null && performance.now() < end; pages++)
+    let from: string | null = ''
+    do {
       from = (await ask('backup.read', { backup, from })).next
+      pages++
+    } while (from !== null && performance.now() < end)
     await ask('backup.end', { backup })
   }
   return pages

@@ -5,7 +5,7 @@ import { http, mint } from '../../support/talk.ts'
 import type { Bench, Row } from '../figure.ts'
 import { type Contender, Rounds } from '../paired.ts'
 import { seedDaemon } from '../seeding.ts'
-import { type Filled, SIZES, type Size, tokensIn, tooLarge } from './stores.ts'
+import { elsewhere, type Filled, SIZES, type Size, tokensIn } from './stores.ts'
 
 export const startTime = (size: Size) => `exec to the first answer, ${tokensIn(size)}`
 export const startAgainstEmpty = (size: Size) => `${startTime(size)}, against an empty store`
@@ -30,7 +30,7 @@ export async function measureStarts(bench: Bench, stores: readonly Filled[]): Pr
     ),
     ...(waiting === undefined ? [] : [starting('expired', waiting.place)]),
   ]
-  const rounds = await Rounds.run(contenders, { ...bench.rounds(8), warmUps: 1 })
+  const rounds = await Rounds.run(contenders, { ...bench.rounds(5), warmUps: 1 })
   const ratio = (name: string, one: string, other: string): Row => {
     return { name, unit: 'ratio', value: rounds.ratio(one, other, 'ms') }
   }
@@ -52,8 +52,11 @@ export async function measureStarts(bench: Bench, stores: readonly Filled[]): Pr
 function omissions(told: readonly Row[]): Row[] {
   const names = new Set(told.map(({ name }) => name))
   const rows = [
-    ...SIZES.map((size) => ({ name: startAgainstEmpty(size), omitted: tooLarge(size) })),
-    ...EXPIRED_ROWS.map((name) => ({ name, omitted: 'of another form than this one' })),
+    ...SIZES.map((size) => ({ name: startAgainstEmpty(size), omitted: elsewhere(size) })),
+    ...(['full', 'long'] as const).map((form) => ({
+      name: expiredAgainstEmpty(EXPIRED[form]),
+      omitted: `only with --form ${form}`,
+    })),
   ]
   return rows.filter(({ name }) => !names.has(name))
 }
