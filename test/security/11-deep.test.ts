@@ -10,7 +10,7 @@ const admin = await mint(daemon)
 const DEEP: Readonly<Record<string, string>> = {
   'brackets around nonsense': `${'['.repeat(100_000)}nonsense${']'.repeat(100_000)}`,
   'objects without values': `${'{"a":'.repeat(100_000)}${'}'.repeat(100_000)}`,
-  'brackets behind a string': `["\\"[[",${'['.repeat(1_000)}nonsense${']'.repeat(1_001)}`,
+  'brackets behind a string': `["\\"[[",${'['.repeat(10_000)}nonsense${']'.repeat(10_001)}`,
 }
 /** Nor these; and they are found out without being parsed. */
 const UNCLOSED: Readonly<Record<string, string>> = {
