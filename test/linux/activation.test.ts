@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { takeInherited } from '../../src/linux/activation.ts'
 import {
   type Daemon,
+  isListening,
   logged,
   type Scope,
   serveArguments,
@@ -118,7 +119,7 @@ describe('sockets that systemd has opened', python, () => {
     const flags = ['-l', socket, '--fdname=unix', '--', process.execPath, ...serveArguments(directory)]
     const parent = spawn('systemd-socket-activate', flags, { stdio: 'ignore' })
     t.after(() => parent.kill('SIGKILL'))
-    await until('it listens', () => existsSync(socket))
+    await until('it listens', () => isListening(socket))
     await mint({ socket } as Daemon)
   })
 })

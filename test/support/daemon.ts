@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -172,6 +172,12 @@ export async function until(
     if (Date.now() > deadline) throw new Error(`did not come about: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+/** Whether somebody listens on a Unix socket; its file is there a moment earlier. Without connecting, which may be what is waited for. */
+export function isListening(socket: string): boolean {
+  const listens = /^\S+ \S+ \S+ 00010000 \S+ \S+ +\S+ (.+)$/gm // its flags: SO_ACCEPTCON
+  return [...readFileSync('/proc/net/unix', 'utf8').matchAll(listens)].some(([, path]) => path === socket)
 }
 
 /** Waits for a line of the log: it may come after the answer that it is about. */

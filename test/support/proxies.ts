@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run, type Scope, until } from './daemon.ts'
+import { isListening, run, type Scope, until } from './daemon.ts'
 import { type Identity, publicDirectory } from './root.ts'
 
 /** A reverse proxy in front of a place: `127.0.0.1:8377`, or the path of a Unix socket. Both have a socket for clients. */
@@ -94,6 +94,6 @@ async function listening(t: Scope, child: ChildProcess, socket: string): Promise
   const ended = once(child, 'close').then(() => {
     throw new Error(`the proxy ended at its start: ${said}`)
   })
-  await Promise.race([until('the proxy listens', () => existsSync(socket)), ended])
+  await Promise.race([until('the proxy listens', () => isListening(socket)), ended])
   ended.catch(() => {}) // at the end of the test
 }

@@ -59,10 +59,15 @@ describe('a database that was damaged while nobody had it open', () => {
     },
   }
   for (const [what, damage] of Object.entries(damages)) {
-    it(`${what} is not served, in plain words`, async (t) => {
+    it(`${what} is not served, in plain words, unless it is whole`, async (t) => {
       const copy = copyOf(t, victim)
       damage(join(copy.directory, 'state', 'db'))
-      assert.match(String(await serve(t, copy)), REFUSED)
+      const outcome = await serve(t, copy)
+      // What nobody needs may be gone: the last line of a MANIFEST can be about nothing.
+      assert.ok(
+        typeof outcome === 'string' ? REFUSED.test(outcome) : isWhole(outcome, victim),
+        String(outcome),
+      )
     })
   }
 

@@ -26,7 +26,7 @@ for (const door of ['unix', 'tcp'] as const) {
     for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1.1 200 [\s\S]*"result"/)
     const counts = await census.take()
     assert.equal(counts.length, WORKERS)
-    assert.ok(Math.max(...counts) - Math.min(...counts) <= 4, `${counts}`)
+    assert.ok(Math.max(...counts) <= 2 * Math.min(...counts), `${counts}`) // not one of them all
   })
 }
 
