@@ -7,6 +7,7 @@ import type { Ledger } from './auth/ledger.ts'
 import { DAEMON } from './auth/records.ts'
 import { Sweeper } from './auth/sweeper.ts'
 import type { UserObjects } from './auth/user-objects.ts'
+import { ChoreQueue } from './chore-queue.ts'
 import type { Config } from './config.ts'
 import { EndingAnnouncer, Notifications } from './notification.ts'
 import type { RefusalLog } from './server/refusal-log.ts'
@@ -56,11 +57,8 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
   const announcer = new EndingAnnouncer(endings, notifications)
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
-  let running: Promise<unknown> = Promise.resolve()
-  const chore = (name: string, work: () => Promise<unknown>) => () => {
-    if (!store.writable) return
-    running = running.then(work).catch((err: unknown) => log.error({ err, chore: name }, 'a chore failed'))
-  }
+  const queue = new ChoreQueue(log)
+  const chore = (name: string, work: () => Promise<unknown>) => queue.chore(name, work, () => store.writable)
   const flush = chore('last access', async () => {
     await lastAccess.flush()
     await personalTokens.flush()
@@ -94,7 +92,7 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
       mark()
       sumUp()
       chore('audit', () => auditor.sign({ now: true }))()
-      await running
+      await queue.settle()
       await notifications.stop()
     },
   }

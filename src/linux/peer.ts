@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { type NativeFunction, openLibc } from './libc.ts'
 
 const SOL_SOCKET = 1
@@ -64,7 +64,7 @@ function read(fd: number, option: number, into: Buffer): number | undefined {
 }
 
 // Node has no public way to it. Undefined for a closed socket, which makes the peer unknown.
-export function descriptorOf(socket: Socket): number | undefined {
+export function descriptorOf(socket: Socket | Server): number | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd
   return typeof fd === 'number' && fd > 0 ? fd : undefined
 }

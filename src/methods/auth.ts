@@ -1,8 +1,8 @@
 import type { Grant, LocalCaller, TokenCaller } from '../auth/caller.ts'
+import { KeptWords } from '../auth/kept-words.ts'
 import { limitsFrom } from '../auth/limits.ts'
 import type { Live } from '../auth/live.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
-import type { UserRecord } from '../auth/records.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
@@ -113,17 +113,12 @@ export const whoAmI = method({
   handler: (_params, caller, { lastAccess }) =>
     after(caller.live.signed === undefined ? lastAccess.read(caller.token.id) : undefined, (accessed) => {
       const last = accessed === undefined ? 'null' : seconds(accessed)
-      return new Verbatim(`${identityOf(caller)},"last_access":${last}}`)
+      return new Verbatim(`${identities.of(caller)},"last_access":${last}}`)
     }),
 })
 
-/** Of each token that is kept in memory, and of its user as they were then. */
-const identities = new WeakMap<Live, { readonly user: UserRecord; readonly text: string }>()
-
-/** What of WhoAmI changes only when a record does, so that it is put into words once: open at its end. */
-function identityOf({ live, token, user }: TokenCaller): string {
-  const known = identities.get(live)
-  if (known?.user === user) return known.text
+/** What of WhoAmI changes only when a record does: open at its end. */
+const identities = new KeptWords(({ token, user }) => {
   const identity: Omit<WhoAmI, 'last_access'> = {
     tokenid: token.id,
     name: token.name,
@@ -133,10 +128,8 @@ function identityOf({ live, token, user }: TokenCaller): string {
     created: seconds(token.created),
     expires: token.expires === null ? null : seconds(token.expires),
   }
-  const text = JSON.stringify(identity).slice(0, -1)
-  identities.set(live, { user, text })
-  return text
-}
+  return JSON.stringify(identity).slice(0, -1)
+})
 
 export const revokeApiToken = method({
   name: 'Auth.RevokeApiToken',

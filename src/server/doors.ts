@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Inherited } from '../linux/activation.ts'
+import { descriptorOf } from '../linux/peer.ts'
 import type { Certificate } from './certificate.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -10,7 +11,7 @@ import type { Exchange } from './exchange.ts'
 import { createHttpServer } from './http.ts'
 import type { Identification } from './identify.ts'
 import type { Current, Limits } from './limits.ts'
-import { descriptorOf, type LocalPlaces, listenOnDescriptor, openLocal } from './listeners.ts'
+import { type LocalPlaces, listenOnDescriptor, openLocal } from './listeners.ts'
 import type { Connection } from './origin.ts'
 import { type Entrance, Reception } from './reception.ts'
 import type { RefusalLog } from './refusal-log.ts'
@@ -78,7 +79,7 @@ export class Doors {
 
   /** What is listened on, for another thread to listen on as well. */
   get sockets(): SharedSocket[] {
-    return this.#listening.map(({ server, door, at }) => ({ door, at, fd: descriptorOf(server) }))
+    return this.#listening.map(({ server, door, at }) => ({ door, at, fd: descriptorOf(server) ?? -1 }))
   }
 
   /** In the same order in every thread. */

@@ -1,7 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { TokenCaller } from '../auth/caller.ts'
-import type { Live } from '../auth/live.ts'
-import type { UserRecord } from '../auth/records.ts'
+import { KeptWords } from '../auth/kept-words.ts'
 import { allows } from '../auth/scopes.ts'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
@@ -50,7 +48,7 @@ function admit(
   return after(identification.identify(request.origin, credential), (caller) => {
     if (caller === undefined) throw invalidToken()
     const scope = requiredScope(request, routes())
-    if (scope === undefined || allows(caller.token.scopes, scope)) return admitted(caller)
+    if (scope === undefined || allows(caller.token.scopes, scope)) return admissions.of(caller)
     throw new Failure('forbidden', `The scopes of this token do not name ${scope}.`)
   })
 }
@@ -82,24 +80,15 @@ function agreed(headers: IncomingHttpHeaders, one: string, other: string): strin
   return value
 }
 
-/** Of each token that is kept in memory, and of its user as they were then. */
-const answers = new WeakMap<Live, { readonly user: UserRecord; readonly answer: EndpointAnswer }>()
-
-function admitted({ live, token, user }: TokenCaller): EndpointAnswer {
-  const known = answers.get(live)
-  if (known?.user === user) return known.answer
-  const answer = {
-    status: 204,
-    headers: {
-      'X-Postern-User': asHeader(user.username),
-      'X-Postern-User-Id': user.id,
-      'X-Postern-Token-Id': asHeader(token.id),
-      'X-Postern-Scopes': token.scopes.join(' '),
-    },
-  }
-  answers.set(live, { user, answer })
-  return answer
-}
+const admissions = new KeptWords<EndpointAnswer>(({ token, user }) => ({
+  status: 204,
+  headers: {
+    'X-Postern-User': asHeader(user.username),
+    'X-Postern-User-Id': user.id,
+    'X-Postern-Token-Id': asHeader(token.id),
+    'X-Postern-Scopes': token.scopes.join(' '),
+  },
+}))
 
 /** Printable ASCII as it is; the rest, and the percent sign, percent-encoded UTF-8. */
 function asHeader(text: string): string {

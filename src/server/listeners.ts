@@ -99,11 +99,6 @@ async function listenOnPath(server: Server, address: UnixAddress): Promise<() =>
   }
 }
 
-// Node has no public way to it.
-export function descriptorOf(server: Server): number {
-  return (server as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1
-}
-
 export function listenOnDescriptor(server: Server, fd: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {

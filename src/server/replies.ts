@@ -5,12 +5,9 @@ import { encodeFailure } from '../protocol/jsonrpc.ts'
 import type { Reply } from './exchange.ts'
 import type { Origin } from './origin.ts'
 
-/** Tokens are among the answers: nobody on the way may keep them. */
-const SAFETY = { 'Cache-Control': 'no-store' }
-
 /**
- * The head of a reply, as a list: field by field it would be a map in between. `expiresIn`: milliseconds until the token
- * that made the call ends, where that is soon.
+ * The head of a reply. Tokens are among the answers: nobody on the way may keep them. As a list, since field by field it
+ * would be a map in between. `expiresIn`: milliseconds until the token that made the call ends, where that is soon.
  */
 export function headOf(
   fields: Readonly<Record<string, string>> | undefined,
@@ -30,26 +27,22 @@ export function sendReply(
   { expiresIn }: Origin,
 ): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
-  const head = headOf(headers, expiresIn)
-  if (body !== undefined)
-    head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body)))
+  const head = body === undefined ? headOf(headers, expiresIn) : jsonHead(body, headers, expiresIn)
   res.writeHead(status, head).end(body)
+}
+
+function jsonHead(body: string, fields: Reply['headers'], expiresIn?: number): string[] {
+  const head = headOf(fields, expiresIn)
+  head.push('Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body)))
+  return head
 }
 
 /** A refusal of HTTP itself, worded as a JSON-RPC error too. HEAD is given the headers alone. */
 export function sendFailure(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
   if (res.destroyed || res.headersSent) return
   const body = encodeFailure(failure)
-  res.writeHead(failure.status, headersOf(failure, body)).end(req.method === 'HEAD' ? undefined : body)
-}
-
-function headersOf({ headers }: Failure, body: string): Record<string, string | number> {
-  return {
-    ...SAFETY,
-    ...headers,
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-  }
+  const head = jsonHead(body, failure.headers)
+  res.writeHead(failure.status, head).end(req.method === 'HEAD' ? undefined : body)
 }
 
 /** How long a connection may take to end after a refusal, in milliseconds. */
@@ -66,8 +59,8 @@ export function sendRaw(socket: Socket, failure: Failure): void {
     return
   }
   const body = encodeFailure(failure)
-  const headers = { ...headersOf(failure, body), Connection: 'close' }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const fields = [...jsonHead(body, failure.headers), 'Connection', 'close']
+  const lines = fields.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`))
   const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
   socket.end(head + body)
   socket.resume()

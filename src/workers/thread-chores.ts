@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { PersonalTokens } from '../auth/jwt/personal-tokens.ts'
 import type { LastAccess } from '../auth/last-access.ts'
+import { ChoreQueue } from '../chore-queue.ts'
 import type { Config } from '../config.ts'
 import type { Errands } from '../protocol/errands.ts'
 import type { RefusalLog } from '../server/refusal-log.ts'
@@ -23,16 +24,13 @@ interface Parts {
 /** What a thread does now and then about what it alone has seen: the rest is done once, in the main thread. */
 export function startThreadChores(parts: Parts): { stop(): Promise<void> } {
   const { store, lastAccess, personalTokens, refusals, config, main, log } = parts
-  let running: Promise<unknown> = Promise.resolve()
-  const chore = (name: string, work: () => Promise<unknown>) => () => {
-    running = running.then(work).catch((err: unknown) => log.error({ err, chore: name }, 'a chore failed'))
-  }
-  const flush = chore('last access', async () => {
+  const queue = new ChoreQueue(log)
+  const flush = queue.chore('last access', async () => {
     if (!store.writable) return
     await lastAccess.flush()
     await personalTokens.flush()
   })
-  const handOver = chore('refusals', () => main.ask('countRefusals', refusals.take()))
+  const handOver = queue.chore('refusals', () => main.ask('countRefusals', refusals.take()))
   const timers = [
     setInterval(flush, config().tokens.last_access_flush),
     setInterval(handOver, REFUSALS_EVERY_MS),
@@ -43,7 +41,7 @@ export function startThreadChores(parts: Parts): { stop(): Promise<void> } {
       for (const timer of timers) clearInterval(timer)
       flush()
       handOver()
-      await running
+      await queue.settle()
     },
   }
 }

@@ -13,6 +13,7 @@ import {
   gate,
   hmacJwt,
   keyJwt,
+  publicPem,
   SECRET,
   whose,
 } from '../support/datafor.ts'
@@ -22,7 +23,6 @@ import { call, mint } from '../support/talk.ts'
 const NOW = EXAMPLE_TIME / 1000
 const rsa = (modulusLength = 2048) => generateKeyPairSync('rsa', { modulusLength })
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })
-const publicPem = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }))
 const privatePem = (key: KeyObject) => String(key.export({ type: 'pkcs8', format: 'pem' }))
 const bodyOf = (pem: string) => pem.replace(/-----[^-]+-----|\s/g, '')
 const PAIRS: Record<string, { publicKey: KeyObject; privateKey: KeyObject }> = {

@@ -10,6 +10,7 @@ import {
   inSeconds,
   keyJwt,
   PATIENT,
+  publicPem,
   SECRET,
   userWithToken,
   whose,
@@ -24,10 +25,19 @@ const admin = await mint(daemon)
 await userWithToken(daemon, admin, 'joe')
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const pem = ({ publicKey }: typeof rsa) => String(publicKey.export({ type: 'spki', format: 'pem' }))
 await configure(daemon, admin, { name: 'HS', inituser: '0' })
-await configure(daemon, admin, { name: 'RS', inituser: '0', algorithm: 'RS256', secret: pem(rsa) })
-await configure(daemon, admin, { name: 'ES', inituser: '0', algorithm: 'ES256', secret: pem(ec) })
+await configure(daemon, admin, {
+  name: 'RS',
+  inituser: '0',
+  algorithm: 'RS256',
+  secret: publicPem(rsa.publicKey),
+})
+await configure(daemon, admin, {
+  name: 'ES',
+  inituser: '0',
+  algorithm: 'ES256',
+  secret: publicPem(ec.publicKey),
+})
 
 const LONG = 86_400
 const claims = (more: object = {}) => ({ HS: 'joe', RS: 'joe', ES: 'joe', exp: inSeconds(LONG), ...more })
@@ -64,7 +74,10 @@ const respelled = fc
   )
 
 const forged = fc
-  .tuple(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom('', 'x', pem(rsa), pem(ec), SECRET.slice(1)))
+  .tuple(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constantFrom('', 'x', publicPem(rsa.publicKey), publicPem(ec.publicKey), SECRET.slice(1)),
+  )
   .map(([header, secret]) => hmacJwt(secret, claims(), { alg: 'HS256', ...(header as object) }))
 
 const unsigned = fc

@@ -10,6 +10,7 @@ import {
   inSeconds,
   keyJwt,
   PATIENT,
+  publicPem,
   SECRET,
   userWithToken,
   whose,
@@ -22,11 +23,11 @@ await userWithToken(daemon, admin, 'joe')
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const own = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const pem = String(rsa.publicKey.export({ type: 'spki', format: 'pem' }))
+const pem = publicPem(rsa.publicKey)
 const der = rsa.publicKey.export({ type: 'spki', format: 'der' })
 await configure(daemon, admin, { name: 'HS' })
 await configure(daemon, admin, { name: 'RS', algorithm: 'RS256', secret: pem })
-const ecPem = String(ec.publicKey.export({ type: 'spki', format: 'pem' }))
+const ecPem = publicPem(ec.publicKey)
 await configure(daemon, admin, { name: 'ES', algorithm: 'ES256', secret: ecPem })
 
 const claims = (more: object = {}) => ({ HS: 'joe', RS: 'joe', ES: 'joe', exp: inSeconds(600), ...more })

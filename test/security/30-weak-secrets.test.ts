@@ -11,6 +11,7 @@ import {
   fetched,
   hmacJwt,
   inSeconds,
+  publicPem,
   userWithToken,
   whose,
 } from '../support/datafor.ts'
@@ -75,7 +76,7 @@ describe('pitfall 30: a weak secret is accepted, and warned about', () => {
 
   it('a public key is not warned about, nor an update that keeps the secret', async () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const secret = String(publicKey.export({ type: 'spki', format: 'pem' }))
+    const secret = publicPem(publicKey)
     const { body } = await configure(daemon, admin, { name: 'PUBLIC', algorithm: 'ES256', secret })
     assert.deepEqual(body, { success: true, msg: 'success' })
     await configure(daemon, admin, { name: 'BYTES', secret: 'x'.repeat(32) })

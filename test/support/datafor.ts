@@ -18,6 +18,11 @@ export const SECRET = 'a secret of more than thirty-two bytes, for tests'
 /** So many wrong credentials come from here that they would be told to wait. */
 export const PATIENT = '[rate]\nfailures_per_address = "none"\n'
 
+/** A public key as a configuration takes it. */
+export function publicPem(key: KeyObject): string {
+  return String(key.export({ type: 'spki', format: 'pem' }))
+}
+
 export type Fields = Record<string, unknown>
 
 export interface Told {

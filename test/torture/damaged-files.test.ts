@@ -19,6 +19,9 @@ interface Victim {
   readonly tokens: readonly { readonly token: string; readonly name: string; readonly description: string }[]
 }
 
+/** The last line of a MANIFEST can be about nothing that anybody needs: then all has to be there. */
+const MAY_LACK_NOTHING = new Set(['with its MANIFEST cut by some bytes'])
+
 describe('a database that was damaged while nobody had it open', () => {
   let victim: Victim
   const cleanUps: (() => void)[] = []
@@ -59,15 +62,12 @@ describe('a database that was damaged while nobody had it open', () => {
     },
   }
   for (const [what, damage] of Object.entries(damages)) {
-    it(`${what} is not served, in plain words, unless it is whole`, async (t) => {
+    it(`${what} is not served, in plain words`, async (t) => {
       const copy = copyOf(t, victim)
       damage(join(copy.directory, 'state', 'db'))
       const outcome = await serve(t, copy)
-      // What nobody needs may be gone: the last line of a MANIFEST can be about nothing.
-      assert.ok(
-        typeof outcome === 'string' ? REFUSED.test(outcome) : isWhole(outcome, victim),
-        String(outcome),
-      )
+      if (MAY_LACK_NOTHING.has(what) && typeof outcome !== 'string') assert.ok(isWhole(outcome, victim))
+      else assert.match(String(outcome), REFUSED)
     })
   }
 

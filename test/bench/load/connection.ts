@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Answers } from './answers.ts'
 import type { LanePlan, Place } from './plan.ts'
 
-const UPGRADE = [
+export const UPGRADE = [
   'GET /api/ HTTP/1.1',
   'Host: localhost',
   'Connection: Upgrade',

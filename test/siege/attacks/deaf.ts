@@ -1,5 +1,6 @@
+import { UPGRADE } from '../../bench/load/connection.ts'
 import type { Attack, Effort, Target } from './attack.ts'
-import { Crowd, type Door, dial, frame, post, UPGRADE } from './sockets.ts'
+import { Crowd, type Door, dial, frame, post } from './sockets.ts'
 
 /** Bytes that a deaf one sends in all: more than any buffer on the way holds. */
 const ENOUGH = 8 * 1024 * 1024

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { mintSecret } from '../../../src/auth/secret.ts'
+import { UPGRADE } from '../../bench/load/connection.ts'
 import type { Attack, Effort, Target } from './attack.ts'
-import { Crowd, type Door, dial, frame, post, pour, UPGRADE } from './sockets.ts'
+import { Crowd, type Door, dial, frame, post, pour } from './sockets.ts'
 
 /** Bytes of what is written at a time. */
 const PIECE = 64 * 1024

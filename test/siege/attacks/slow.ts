@@ -1,5 +1,6 @@
+import { UPGRADE } from '../../bench/load/connection.ts'
 import type { Attack, Effort, Target } from './attack.ts'
-import { Crowd, type Door, dial, UPGRADE } from './sockets.ts'
+import { Crowd, type Door, dial } from './sockets.ts'
 
 /** Between two bytes of everybody, in milliseconds. */
 const DRIP_MS = 50

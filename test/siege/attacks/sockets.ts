@@ -19,16 +19,6 @@ export function dial({ socket, port, secure, proxied }: Target, door: Door): Soc
   return connectTls(secure)
 }
 
-export const UPGRADE = [
-  'GET /api/ HTTP/1.1',
-  'Host: a',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', // RFC 6455's own example
-  '\r\n',
-].join('\r\n')
-
 /** A masked frame with a mask of zeros, which leaves the bytes as they are. */
 export function frame(payload: string, opcode = 0x1): Buffer {
   const bytes = Buffer.from(payload)

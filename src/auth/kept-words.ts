@@ -1,0 +1,22 @@
+import type { TokenCaller } from './caller.ts'
+import type { Live } from './live.ts'
+import type { UserRecord } from './records.ts'
+
+/** What is said of a caller: put into words once for as long as neither the token nor its user has changed. */
+export class KeptWords<T> {
+  readonly #kept = new WeakMap<Live, { readonly user: UserRecord; readonly words: T }>()
+  readonly #word: (caller: TokenCaller) => T
+
+  constructor(word: (caller: TokenCaller) => T) {
+    this.#word = word
+  }
+
+  of(caller: TokenCaller): T {
+    const { live, user } = caller
+    const known = this.#kept.get(live)
+    if (known?.user === user) return known.words
+    const words = this.#word(caller)
+    this.#kept.set(live, { user, words })
+    return words
+  }
+}
