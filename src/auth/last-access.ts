@@ -4,15 +4,18 @@ import type { Clock } from '../store/clock.ts'
 import type { Step, Store } from '../store/store.ts'
 import { type AccessBoard, latest } from './access-board.ts'
 import type { Ledger } from './ledger.ts'
+import type { Live } from './live.ts'
 import { lastAccessKey, tokenKey } from './records.ts'
 
 /** Tokens of one write; more would hold up verification while they are encoded. */
 const CHUNK = 100
 
-interface Note {
+/** The last access to a token, and the version of its record by which it was accepted. */
+interface Access {
   readonly id: string
-  readonly at: number
-  readonly steps: readonly Step[]
+  version: number
+  /** Milliseconds since 1970. */
+  at: number
 }
 
 /** When each token was last accepted. Kept in memory and written now and then, so that a verification writes nothing. */
@@ -21,9 +24,10 @@ export class LastAccess {
   readonly #ledger: Ledger
   readonly #clock: Clock
   readonly #board: AccessBoard | undefined
-  #pending = new Map<string, number>()
-  /** What a flush is writing: not pending any more, not readable yet. */
-  #writing = new Map<string, number>()
+  #pending = new Map<string, Access>()
+  /** What a flush is writing, and what the one before has written: not pending any more, and not to be read anew. */
+  #writing = new Map<string, Access>()
+  #written = new Map<string, Access>()
   #flushing: Promise<void> = Promise.resolve()
 
   /** `board`: what other threads have seen and not written yet. */
@@ -34,17 +38,24 @@ export class LastAccess {
     this.#board = board
   }
 
-  touch(id: string): void {
-    const now = this.#clock.now()
-    this.#pending.set(id, now)
+  touch({ record: { id }, version }: Live, now = this.#clock.now()): void {
+    const known = this.#pending.get(id)
+    if (known === undefined) this.#pending.set(id, { id, version, at: now })
+    else {
+      known.at = now
+      known.version = version
+    }
     this.#board?.touch(Number(id), now)
   }
 
   /** Milliseconds since 1970, or undefined if it was never used. */
   read(id: string): Maybe<number | undefined> {
     const own = this.#pending.get(id) ?? this.#writing.get(id)
-    const recent = latest(own, this.#board?.read(Number(id)))
-    if (recent !== undefined) return recent
+    const recent = latest(own?.at, this.#board?.read(Number(id)))
+    return recent ?? this.#stored(id)
+  }
+
+  #stored(id: string): Maybe<number | undefined> {
     return after(this.#store.get(lastAccessKey(id)), (stored) => stored && Number(stored.value))
   }
 
@@ -58,44 +69,53 @@ export class LastAccess {
     this.#writing = this.#pending
     this.#pending = new Map()
     try {
-      let notes: Note[] = []
-      for (const [id, own] of this.#writing) {
-        const at = latest(own, this.#board?.read(Number(id))) as number // so that no thread takes back what another wrote
-        const steps = await this.#stepsFor(id, at)
-        if (steps.length > 0) notes.push({ id, at, steps })
-        if (notes.length < CHUNK) continue
-        await this.#note(notes)
+      let accesses: Access[] = []
+      for (const access of this.#writing.values()) {
+        if (await this.#isNews(access)) accesses.push(access)
+        if (accesses.length < CHUNK) continue
+        await this.#note(accesses)
         await nextTurn()
-        notes = []
+        accesses = []
       }
-      if (notes.length > 0) await this.#note(notes)
+      if (accesses.length > 0) await this.#note(accesses)
+      this.#written = this.#writing
       this.#writing = new Map()
     } catch (error) {
       this.#pending = new Map([...this.#writing, ...this.#pending])
       throw error
     }
   }
-  /** They expect the token as it is: one that is deleted before they are written leaves nothing behind. */
-  async #stepsFor(id: string, at: number): Promise<Step[]> {
-    const token = await this.#store.get(tokenKey(id))
-    if (token === undefined) return []
-    const key = lastAccessKey(id)
-    const stored = await this.#store.get(key)
-    // Forward only: neither an older process nor a corrected clock takes back what was seen.
-    if (stored !== undefined && Number(stored.value) >= at) return []
-    return [
-      { key: token.key, expect: token.version },
-      { key, write: String(at) },
-    ]
+
+  /** Forward only: neither an older process nor a corrected clock nor another thread takes back what was seen. */
+  #isNews(access: Access): Maybe<boolean> {
+    const { id } = access
+    access.at = latest(access.at, this.#board?.read(Number(id))) as number
+    // Where other threads write as well, what this one has written need not be what is stored.
+    const written = this.#board === undefined ? this.#written.get(id) : undefined
+    if (written !== undefined) return written.at < access.at
+    return after(this.#stored(id), (stored) => stored === undefined || stored < access.at)
   }
 
-  /** All at once or, where one of the tokens was changed meanwhile, each by itself; what was changed is written next time. */
-  async #note(notes: readonly Note[]): Promise<void> {
-    if (await this.#ledger.note(notes.flatMap(({ steps }) => steps))) return
-    const alone = notes.map(async ({ id, at, steps }) => {
-      const written = await this.#ledger.note(steps)
-      if (!written && !this.#pending.has(id)) this.#pending.set(id, at)
-    })
-    await Promise.all(alone)
+  /** All at once or, where one of the tokens was changed meanwhile, each by itself. */
+  async #note(accesses: readonly Access[]): Promise<void> {
+    if (await this.#ledger.note(accesses.flatMap(stepsFor))) return
+    await Promise.all(accesses.map((access) => this.#noteAlone(access)))
   }
+
+  /** What was changed once more is written next time, what was deleted never. */
+  async #noteAlone(access: Access): Promise<void> {
+    const token = await this.#store.get(tokenKey(access.id))
+    if (token === undefined) return
+    access.version = token.version
+    const written = await this.#ledger.note(stepsFor(access))
+    if (!written && !this.#pending.has(access.id)) this.#pending.set(access.id, access)
+  }
+}
+
+/** They expect the token as it is: one that is deleted before they are written leaves nothing behind. */
+function stepsFor({ id, version, at }: Access): Step[] {
+  return [
+    { key: tokenKey(id), expect: version },
+    { key: lastAccessKey(id), write: String(at) },
+  ]
 }

@@ -50,11 +50,11 @@ const checkAuthentication = method({
     if (token === undefined) throw new Failure('invalid_params', 'Session terminated, re-login, please.')
     const verified = await verifier.look(token)
     if (verified === undefined) throw await tokenRefusal(verifier, token, 'token')
-    const { record, signed } = verified.live
+    const { live } = verified
     // To ask is no use; but what may not be used from here, or not now, is nobody's.
-    if ((await admission.obstacle(record, address)) !== undefined)
+    if ((await admission.obstacle(live.record, address)) !== undefined)
       throw new Failure('invalid_params', 'Not authorized.')
-    if (signed === undefined) lastAccess.touch(record.id)
+    if (live.signed === undefined) lastAccess.touch(live)
     return profileOf(verified.user, address)
   },
 })

@@ -51,13 +51,13 @@ class HttpDoor {
       maxHeaderSize: limits.headers,
       headersTimeout: limits.header_timeout,
       requestTimeout: Math.max(limits.body_timeout, limits.header_timeout),
-      keepAliveTimeout: limits.idle,
+      keepAliveTimeout: 0, // another timer, set and cleared with each request; `timeout` below is enough
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       requireHostHeader: false, // answered here, with a body
       joinDuplicateHeaders: true, // so that a second Authorization or Host is seen, not dropped
     })
     this.server.maxHeadersCount = 0 // beyond 2,000 Node drops fields silently, a forwarding header among them
-    this.server.timeout = limits.idle // readers that never read
+    this.server.timeout = limits.idle // between requests, and where an answer is not read
     // A client that has said all it wants to (nc, a pipe) still gets its answer.
     Object.assign(this.server, { httpAllowHalfOpen: true })
     this.server.on('request', (req, res) => this.#serve(req, res))

@@ -145,17 +145,17 @@ export class Identification {
     return after(this.#admission.use(live, address), (admitted) => {
       if (!admitted) return undefined
       line.known = true
-      if (live.signed === undefined) this.#lastAccess.touch(live.record.id)
+      const now = this.#clock.now()
+      if (live.signed === undefined) this.#lastAccess.touch(live, now)
       else this.#signIn.touch(live)
       const ends = endOfSecret(live.record, live.hash)
-      if (ends !== null) this.#warn(origin, ends)
+      if (ends !== null) this.#warn(origin, ends - now)
       return { kind: 'token', address, live, token: live.record, user, outlet, line }
     })
   }
 
-  /** The earliest of them, where a request has several. */
-  #warn(origin: Origin, ends: number): void {
-    const left = ends - this.#clock.now()
+  /** The earliest of them, where a request has several. `left`: milliseconds. */
+  #warn(origin: Origin, left: number): void {
     if (left < this.#warnBefore() && left < (origin.expiresIn ?? left + 1)) origin.expiresIn = left
   }
 

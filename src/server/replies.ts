@@ -27,8 +27,24 @@ export function sendReply(
   { expiresIn }: Origin,
 ): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
-  const head = body === undefined ? headOf(headers, expiresIn) : jsonHead(body, headers, expiresIn)
-  res.writeHead(status, head).end(body)
+  if (body === undefined) res.writeHead(status, headOf(headers, expiresIn)).end()
+  else endWith(res.writeHead(status, jsonHead(body, headers, expiresIn)), body)
+}
+
+/**
+ * Ends a response whose head says how long its body is. Both go out as one text: end(body) would hand over a list of two,
+ * of which one is empty, to be packed first; that costs a twentieth of the whole call.
+ */
+function endWith(res: ServerResponse, body: string): void {
+  const { socket } = res
+  if (socket === null) {
+    res.end(body) // behind the answer to an earlier request
+    return
+  }
+  socket.cork()
+  res.write(body)
+  socket.uncork()
+  res.end()
 }
 
 function jsonHead(body: string, fields: Reply['headers'], expiresIn?: number): string[] {
