@@ -58,15 +58,18 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
   const queue = new ChoreQueue(log)
-  const chore = (name: string, work: () => Promise<unknown>) => queue.chore(name, work, () => store.writable)
+  const sweeping = new ChoreQueue(log) // may take minutes, for which no other chore can wait
+  const chore = (name: string, work: () => Promise<unknown>, among = queue) =>
+    among.chore(name, work, () => store.writable)
   const flush = chore('last access', async () => {
     await lastAccess.flush()
     await personalTokens.flush()
   })
-  const sweep = chore('sweep', async () => {
+  const sweepNow = async () => {
     await sweeper.sweep(config().tokens.retain_expired, stopping.signal)
     await personalTokens.sweep()
-  })
+  }
+  const sweep = chore('sweep', sweepNow, sweeping)
   const mark = chore('clock', () => ledger.markTime())
   const sumUp = chore('refusals', () => recordRefusals(refusals, ledger))
   const audit = chore('audit', async () => {
@@ -92,7 +95,7 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
       mark()
       sumUp()
       chore('audit', () => auditor.sign({ now: true }))()
-      await queue.settle()
+      await Promise.all([queue.settle(), sweeping.settle()])
       await notifications.stop()
     },
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Failure, tooMany } from '../protocol/failures.ts'
 import { type Head, headOf } from '../store/batch.ts'
+import { Pace } from '../store/pace.ts'
 import { type Entry, HEAD, prefixed, type Snapshot, type Store } from '../store/store.ts'
 
 /** A snapshot keeps old data on the disk, so there are few, and none that nobody reads from. */
@@ -8,7 +9,7 @@ const MOST = 4
 const IDLE_MS = 60_000
 /** Entries that are read at a time, and characters after which a page is full. */
 const STEP = 50
-const PAGE = 1024 * 1024
+const PAGE = 64 * 1024 // as JSON text it holds up others for a fraction of a millisecond
 
 /** What a backup keeps: records, last access, users, the audit log, numbers. What is derived from them is made anew. */
 export const KEPT: readonly string[] = ['t/', 'a/', 'k/', 'y/', 'j/', 'J/', 'U/', 'D/', 'e/', 'm/']
@@ -81,6 +82,7 @@ export class Backups {
 
 /** A page of what a backup keeps, from a key on. Descriptions are long: it is their length that fills a page. */
 export async function readPage(snapshot: Snapshot, from: string): Promise<BackupPage> {
+  const pace = new Pace()
   const entries: Entry[] = []
   let size = 0
   for (const prefix of [...KEPT].sort()) {
@@ -93,6 +95,7 @@ export async function readPage(snapshot: Snapshot, from: string): Promise<Backup
       if (last === undefined) break
       gte = `${last.key}\0`
       if (size >= PAGE) return { entries: entries.map(pair), next: gte }
+      await pace.breathe()
     }
   }
   return { entries: entries.map(pair), next: null }

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
+import { Pace } from '../store/pace.ts'
 import type { Step, Store } from '../store/store.ts'
 import { type AccessBoard, latest } from './access-board.ts'
 import type { Ledger } from './ledger.ts'
@@ -8,7 +8,7 @@ import type { Live } from './live.ts'
 import { lastAccessKey, tokenKey } from './records.ts'
 
 /** Tokens of one write; more would hold up verification while they are encoded. */
-const CHUNK = 100
+const CHUNK = 25
 
 /** The last access to a token, and the version of its record by which it was accepted. */
 interface Access {
@@ -68,13 +68,14 @@ export class LastAccess {
   async #write(): Promise<void> {
     this.#writing = this.#pending
     this.#pending = new Map()
+    const pace = new Pace()
     try {
       let accesses: Access[] = []
       for (const access of this.#writing.values()) {
         if (await this.#isNews(access)) accesses.push(access)
         if (accesses.length < CHUNK) continue
         await this.#note(accesses)
-        await nextTurn()
+        await pace.breathe()
         accesses = []
       }
       if (accesses.length > 0) await this.#note(accesses)

@@ -1,12 +1,14 @@
 import type { Clock } from '../store/clock.ts'
+import { Pace } from '../store/pace.ts'
 import { pages } from '../store/pages.ts'
 import { type Entry, orderedNumber, type Store } from '../store/store.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { DAEMON, recordKey, sweptFrom } from './records.ts'
 import { erasure, parseToken } from './token-steps.ts'
 
-/** Tokens removed between two turns of the event loop. */
-const CHUNK = 100
+/** Ends that are looked up at a time, and tokens of one write: a call in between waits for no more of them. */
+const PAGE = 50
+const CHUNK = 5
 
 /**
  * Removes what Auth.CreateApiToken minted, some time after its end. It only tidies up: an expired token is refused by
@@ -27,9 +29,14 @@ export class Sweeper {
   /** Removes all that ended more than `retainMs` ago, until `stop` is aborted. Returns how many. */
   async sweep(retainMs: number, stop: AbortSignal): Promise<number> {
     const lt = `x/${orderedNumber(Math.max(0, this.#clock.believed() - retainMs))}`
+    const pace = new Pace()
     let removed = 0
-    for await (const due of pages(this.#store, { gte: 'x/', lt, limit: CHUNK })) {
-      removed += (await Promise.all(due.map((entry) => this.#remove(entry)))).filter(Boolean).length
+    for await (const due of pages(this.#store, { gte: 'x/', lt, limit: PAGE })) {
+      for (let at = 0; at < due.length && !stop.aborted; at += CHUNK) {
+        const chunk = due.slice(at, at + CHUNK)
+        removed += (await Promise.all(chunk.map((entry) => this.#remove(entry)))).filter(Boolean).length
+        await pace.breathe()
+      }
       if (stop.aborted) break
     }
     return removed

@@ -1,0 +1,36 @@
+import { setTimeout as pause, setImmediate as nextTurn } from 'node:timers/promises'
+
+/** Work after which others have a turn, in milliseconds: so long a call may have to wait for it. */
+const STEP_MS = 0.2
+/** While others are served it rests so many times as long as it has worked. */
+const RESTS = 4
+/** Others are served when the event loop was busy for more than this part of a rest. */
+const BUSY = 0.05
+/** Where nobody else is, it goes on for so long before it looks again, in milliseconds. */
+const STRETCH_MS = 20
+
+/**
+ * For work that nobody waits for, or that somebody waits for while others have calls to make: what is done in small steps
+ * leaves them most of the time, and takes all that they do not need.
+ */
+export class Pace {
+  #began = performance.now()
+  #aloneUntil = 0
+
+  /** Between two steps. */
+  async breathe(): Promise<void> {
+    const now = performance.now()
+    const worked = now - this.#began
+    if (worked < STEP_MS) return
+    if (now < this.#aloneUntil) await nextTurn()
+    else await this.#rest(RESTS * worked)
+    this.#began = performance.now()
+  }
+
+  async #rest(milliseconds: number): Promise<void> {
+    const before = performance.eventLoopUtilization()
+    await pause(milliseconds)
+    const { utilization } = performance.eventLoopUtilization(before)
+    if (utilization < BUSY) this.#aloneUntil = performance.now() + STRETCH_MS
+  }
+}
