@@ -1,6 +1,6 @@
 import { Failure, statusOfCode } from './failures.ts'
 
-/** A result that is JSON text already, and is passed on as it is. */
+/** A result that is JSON text already, on one line, and is passed on as it is. */
 export class Verbatim {
   readonly text: string
 

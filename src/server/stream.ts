@@ -39,7 +39,7 @@ export class Stream {
     this.#limits = limits
     this.#conversation = new Conversation(exchange, origin, limits, {
       socket,
-      deliver: (answers) => socket.write(`${answers.map(onOneLine).join('\n')}\n`),
+      deliver: (answers) => socket.write(`${answers.join('\n')}\n`),
       pause: () => {
         this.#held = true
         this.#stopWatch() // it is not the sender who keeps the line waiting now
@@ -146,9 +146,4 @@ export class Stream {
     this.#ended = true
     this.#conversation.finish(() => this.#socket.end(() => this.#socket.destroy()), { drop })
   }
-}
-
-/** What a service behind the gate has answered may be laid out in lines; between the parts of JSON they are white space. */
-function onOneLine(text: string): string {
-  return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text
 }

@@ -50,3 +50,8 @@ export function holdsUnsafeInteger(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   return Object.values(value).some(holdsUnsafeInteger)
 }
+
+/** JSON may be laid out in lines, where a line ends a message; between its parts they are white space like any other. */
+export function onOneLine(text: string): string {
+  return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text
+}

@@ -5,7 +5,7 @@ import { UpstreamError, Verbatim } from '../../protocol/verbatim.ts'
 import { Circuit } from './circuit.ts'
 import { Credential, type UpstreamCredential } from './credential.ts'
 import { HttpLink } from './http-link.ts'
-import { holdsUnsafeInteger, memberText } from './json-text.ts'
+import { holdsUnsafeInteger, memberText, onOneLine } from './json-text.ts'
 import { LineLink, programPipe, socketPipe } from './line-link.ts'
 import { broken, type Link, late, type OnMessage } from './link.ts'
 import { parseUpstream } from './place.ts'
@@ -151,7 +151,8 @@ function linkTo({ url, concurrency }: UpstreamOptions, credential: Credential, o
 }
 
 /** Throws UpstreamError for a refusal of the upstream's own, anything else for what is no answer. */
-function readAnswer(text: string, id: number): Verbatim {
+function readAnswer(received: string, id: number): Verbatim {
+  const text = onOneLine(received)
   const answer: unknown = JSON.parse(text)
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     throw new Error('the answer is no object')
