@@ -2,7 +2,7 @@ import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
 import { DamagedRecord } from '../store/record.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
-import type { Actor, TokenRecord } from './records.ts'
+import type { Actor, LiveRecord } from './records.ts'
 
 /** How often a decision that somebody overtook is made anew before the caller is told to try later. */
 const ATTEMPTS = 256
@@ -91,7 +91,7 @@ export class Ledger {
 export function describeToken(
   event: AuditEvent['event'],
   by: Actor,
-  { id, name, user }: TokenRecord,
+  { id, name, user }: LiveRecord,
   more: object = {},
 ): AuditEvent {
   return { event, by, token: id, name, user, ...more }
