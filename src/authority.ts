@@ -98,7 +98,7 @@ export async function openAuthority(
   const { rates } = shared
   const lastAccess = new LastAccess(store, ledger, clock, boardOn(shared.access))
   const admission = new Admission({ store, ledger, clock, lastAccess, users, policy, rates })
-  const tokens = new Tokens({ store, ledger, clock, pepper })
+  const tokens = new Tokens({ store, ledger, clock, users, pepper })
   const tokenObjects = new TokenObjects({ store, ledger, clock, users, tokens, admission })
   const userObjects = new UserObjects({ store, ledger, clock, users, tokens: tokenObjects })
   const seal = new Seal(Pepper.derive(key, SEAL_PURPOSE))

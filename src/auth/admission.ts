@@ -8,7 +8,7 @@ import { describeToken, type Ledger } from './ledger.ts'
 import { narrower, type Rate, type TokenLimits } from './limits.ts'
 import type { Live } from './live.ts'
 import { AddressRanges } from './ranges.ts'
-import { DAEMON, type TokenRecord, tokenKey, tokenSignal, usesKey } from './records.ts'
+import { DAEMON, type LiveRecord, tokenKey, tokenSignal, usesKey } from './records.ts'
 import { type Obstacle, obstacle } from './standing.ts'
 import { parseToken } from './token-steps.ts'
 import type { Users } from './users.ts'
@@ -60,7 +60,7 @@ export class Admission {
   }
 
   /** What its bounds have against it, without using it: for what only asks, and for connections that stay open. `address`: undefined for wherever it may be used from. */
-  obstacle(record: TokenRecord, address: string | undefined): Maybe<Obstacle | undefined> {
+  obstacle(record: LiveRecord, address: string | undefined): Maybe<Obstacle | undefined> {
     const { id, limits } = record
     if (limits === undefined) return undefined
     const { notBefore, allowedIps, maxUses } = limits
@@ -76,13 +76,13 @@ export class Admission {
   }
 
   /** Seconds until it may be called again, where its rate is exhausted. Takes nothing of it. */
-  wait({ id, pool = id, limits }: TokenRecord): Maybe<number | undefined> {
+  wait({ id, pool = id, limits }: LiveRecord): Maybe<number | undefined> {
     const rate = narrower(limits?.rate, this.#parts.policy().rate)
     return rate && this.#rates.wait(pool, rate)
   }
 
   /** When it dies of rest, unless it is used before; null: it may rest. Milliseconds since 1970. */
-  restsUntil({ id, created, renewed = created, limits }: TokenRecord): Maybe<number | null> {
+  restsUntil({ id, created, renewed = created, limits }: LiveRecord): Maybe<number | null> {
     const idleTtl = limits?.idleTtl
     if (idleTtl === undefined) return null
     return after(this.#parts.lastAccess.read(id), (used) => Math.max(used ?? 0, renewed) + idleTtl)
@@ -94,7 +94,7 @@ export class Admission {
   }
 
   /** The same of a token, with no bound where it has none. */
-  async remainingOf({ id, limits }: TokenRecord): Promise<number | undefined> {
+  async remainingOf({ id, limits }: LiveRecord): Promise<number | undefined> {
     return limits?.maxUses === undefined ? undefined : this.remaining(id, limits.maxUses)
   }
 
@@ -108,7 +108,7 @@ export class Admission {
     )
   }
 
-  #slow({ id, pool = id }: TokenRecord, rate: Rate | undefined): Maybe<void> {
+  #slow({ id, pool = id }: LiveRecord, rate: Rate | undefined): Maybe<void> {
     if (rate === undefined) return
     return after(this.#rates.take(pool, rate), (wait) => {
       if (wait === undefined) return
@@ -129,7 +129,7 @@ export class Admission {
     return mine
   }
 
-  #stands(record: TokenRecord, hash: string): boolean {
+  #stands(record: LiveRecord, hash: string): boolean {
     const { users, clock } = this.#parts
     return obstacle(record, hash, users.find(record.user), clock.now()) === undefined
   }

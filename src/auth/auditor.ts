@@ -26,6 +26,9 @@ export class Auditor {
   /** Up to where the log is signed, the checkpoint's own line included, and since when. */
   #signed: { readonly seq: number; readonly at: number } | undefined
 
+  /** The last one in the log, which is long to go through; undefined: it is not known. */
+  #newest: Checkpoint | undefined
+
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(parts: Parts) {
@@ -51,7 +54,7 @@ export class Auditor {
   async #signIfDue({ now = false }: { now?: boolean }): Promise<void> {
     const { log, clock } = this.#parts
     const { appended } = await log.head()
-    this.#signed ??= { seq: ((await log.newestCheckpoint())?.seq ?? -1) + 1, at: clock.now() }
+    this.#signed ??= { seq: ((await this.#lastCheckpoint())?.seq ?? -1) + 1, at: clock.now() }
     const lines = appended - this.#signed.seq
     const age = clock.now() - this.#signed.at
     // An age below zero: the last one was signed while the clock was ahead.
@@ -70,14 +73,21 @@ export class Auditor {
     const { appended, hash } = await log.head()
     const checkpoint = key.sign(appended, hash, cut)
     const event = { event: CHECKPOINT, by: DAEMON, checkpoint } as const
+    this.#newest = undefined // until it is known to be there
     await ledger.commit({ steps: [], audit: [event] })
+    this.#newest = checkpoint
     // Its own line is nothing that would need another one.
     this.#signed = { seq: appended + 1, at: clock.now() }
     return checkpoint
   }
 
   async #lastCut(): Promise<Cut | null> {
-    return (await this.#parts.log.newestCheckpoint())?.cut ?? null
+    return (await this.#lastCheckpoint())?.cut ?? null
+  }
+
+  async #lastCheckpoint(): Promise<Checkpoint | undefined> {
+    this.#newest ??= await this.#parts.log.newestCheckpoint()
+    return this.#newest
   }
 
   /** Removes lines older than `retainMs`, up to the last checkpoint among them. First it is said, then it is done. */

@@ -1,5 +1,5 @@
 import type { Live } from './live.ts'
-import type { TokenRecord, UserRecord, UserType } from './records.ts'
+import type { LiveRecord, UserRecord, UserType } from './records.ts'
 
 /** How much each type of user may do; a row's `access` is compared with it. */
 export const RANK: Readonly<Record<UserType, number>> = { user: 1, admin: 2, superadmin: 3 }
@@ -44,7 +44,7 @@ export interface TokenCaller {
   readonly address: string
   readonly live: Live
   /** The record of `live`. */
-  readonly token: TokenRecord
+  readonly token: LiveRecord
   readonly user: UserRecord
   /** One of several calls that were admitted together (Zabbix's batch): it goes on as it was, whatever the ones before it did. */
   readonly fixed?: boolean

@@ -1,3 +1,4 @@
+import type { Maybe } from '../protocol/maybe.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -20,14 +21,12 @@ export class Counter {
     this.#first = first
   }
 
-  async next(): Promise<string> {
-    while (this.#next === this.#end) {
-      this.#reserving ??= this.#reserve().finally(() => {
-        this.#reserving = undefined
-      })
-      await this.#reserving
-    }
-    return String(this.#next++)
+  next(): Maybe<string> {
+    if (this.#next < this.#end) return String(this.#next++)
+    this.#reserving ??= this.#reserve().finally(() => {
+      this.#reserving = undefined
+    })
+    return this.#reserving.then(() => this.next())
   }
 
   async #reserve(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Store } from '../store/store.ts'
 import type { Admission } from './admission.ts'
 import { RANK } from './caller.ts'
 import { isJwtShaped } from './jwt/sign-in.ts'
-import { secretKey, type TokenRecord, tokenKey, type UserType } from './records.ts'
+import { type LiveRecord, secretKey, tokenKey, type UserType } from './records.ts'
 import { scopeFor } from './scopes.ts'
 import { isSecretShaped, type Pepper } from './secret.ts'
 import { OBSTACLES, type Obstacle, obstacle } from './standing.ts'
@@ -21,7 +21,7 @@ export interface Explanation {
 
 /** A token that a question is about, and the hash of the secret that it was named by. */
 export interface Named {
-  readonly record: TokenRecord
+  readonly record: LiveRecord
   readonly hash: string | undefined
 }
 

@@ -6,8 +6,8 @@ import { basisOf, type Configuration } from './jwt/configuration.ts'
 import { parsePersonal } from './jwt/personal-record.ts'
 import {
   configurationKey,
+  type LiveRecord,
   personalKey,
-  type TokenRecord,
   tokenKey,
   type UserRecord,
   userKey,
@@ -22,7 +22,7 @@ interface Parts {
 
 /** What a change rests on: the token that makes it, and its user, as they are now. */
 export interface Ground {
-  readonly record: TokenRecord
+  readonly record: LiveRecord
   /** Conditions for the commit. */
   readonly steps: readonly Step[]
 }

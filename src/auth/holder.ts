@@ -3,13 +3,13 @@ import type { Clock } from '../store/clock.ts'
 import type { Step, Store } from '../store/store.ts'
 import type { TokenCaller } from './caller.ts'
 import { groundOf } from './ground.ts'
-import { type TokenRecord, usesKey } from './records.ts'
+import { type LiveRecord, usesKey } from './records.ts'
 import { endOfSecret, isRetiring } from './standing.ts'
 
 /** The token that makes a change: what it may hand on, and what the change rests on. */
 export interface Holder {
   /** As it is now. It ends with the secret that was shown: one that is retired hands nothing on beyond its grace. */
-  readonly record: TokenRecord
+  readonly record: LiveRecord
   /** The secret that was shown has a successor. */
   readonly retiring: boolean
   /** Uses that it has left; undefined: any number. */

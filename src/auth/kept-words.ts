@@ -2,9 +2,13 @@ import type { TokenCaller } from './caller.ts'
 import type { Live } from './live.ts'
 import type { UserRecord } from './records.ts'
 
+/** Words kept at a time; beyond that all are found anew, which costs each caller next to nothing, and so seldom. */
+const MOST = 20_000
+
 /** What is said of a caller: put into words once for as long as neither the token nor its user has changed. */
 export class KeptWords<T> {
-  readonly #kept = new WeakMap<Live, { readonly user: UserRecord; readonly words: T }>()
+  #kept = new WeakMap<Live, { readonly user: UserRecord; readonly words: T }>()
+  #count = 0
   readonly #word: (caller: TokenCaller) => T
 
   constructor(word: (caller: TokenCaller) => T) {
@@ -16,6 +20,10 @@ export class KeptWords<T> {
     const known = this.#kept.get(live)
     if (known?.user === user) return known.words
     const words = this.#word(caller)
+    if (++this.#count > MOST) {
+      this.#kept = new WeakMap()
+      this.#count = 1
+    }
     this.#kept.set(live, { user, words })
     return words
   }

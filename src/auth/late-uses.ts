@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '../store/clock.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { LineCap } from './line-cap.ts'
-import { DAEMON, type TokenRecord } from './records.ts'
+import { DAEMON, type LiveRecord } from './records.ts'
 
 /** One line for a token and an address in so long, of so many at most: who uses an old secret does so again and again. */
 const QUIET_MS = 60 * 60 * 1000
@@ -23,7 +23,7 @@ export class LateUses {
   }
 
   /** Nobody waits for it: whoever sent the secret is refused at once. */
-  record(record: TokenRecord, address: string): void {
+  record(record: LiveRecord, address: string): void {
     const place = `${record.id} ${address}`
     if (this.#told.has(place) || !this.#cap.take()) return
     this.#told.set(place, true)

@@ -2,7 +2,7 @@ import { Failure } from '../protocol/failures.ts'
 import { CLOCK_MARK, type Clock } from '../store/clock.ts'
 import { DamagedRecord } from '../store/record.ts'
 import { type Commit, OutcomeUnknown, type Step, type Store, Unavailable } from '../store/store.ts'
-import type { Actor, TokenRecord } from './records.ts'
+import type { Actor, LiveRecord } from './records.ts'
 
 /** How often a decision that somebody overtook is made anew before the caller is told to try later. */
 const ATTEMPTS = 256
@@ -47,15 +47,10 @@ export class Ledger {
   }
 
   /** True: durable. False: somebody was faster; read again and decide anew. Throws `unavailable`. */
-  async commit({ steps, audit, signals }: Decision): Promise<boolean> {
+  commit({ steps, audit, signals = [] }: Decision): Promise<boolean> {
     const at = this.#clock.now()
-    const committed = await this.#write({
-      steps: [...steps, this.#mark()],
-      append: audit.map((event) => JSON.stringify({ at, ...event })),
-      ...(signals !== undefined && { signals }),
-    })
-    if (committed) for (const event of audit) this.#announce(event)
-    return committed
+    const append = audit.map((event) => `{"at":${at},${JSON.stringify(event).slice(1)}`)
+    return this.#write({ steps: [...steps, this.#mark()], append, signals }, audit)
   }
 
   /** Runs a decision until it commits: undefined means that somebody was faster, so that it has to be made anew. */
@@ -69,7 +64,7 @@ export class Ledger {
 
   /** For what may be lost in a power cut: last access, and the mark itself. Never synced. False: a condition failed. */
   note(steps: readonly Step[]): Promise<boolean> {
-    return this.#write({ steps: [...steps, this.#mark()], lossy: true })
+    return this.#write({ steps: [...steps, this.#mark()], lossy: true }, [])
   }
 
   /** Writes the mark alone, so that a clock set back during a restart does not revive what has expired since the last commit. */
@@ -81,19 +76,22 @@ export class Ledger {
     return { key: CLOCK_MARK, write: String(this.#clock.believed()) }
   }
 
-  async #write(commit: Commit): Promise<boolean> {
+  async #write(commit: Commit, audit: readonly AuditEvent[]): Promise<boolean> {
+    let committed: boolean
     try {
-      return await this.#store.commit(commit)
+      committed = await this.#store.commit(commit)
     } catch (error) {
       throw storeFailure(error)
     }
+    if (committed) for (const event of audit) this.#announce(event)
+    return committed
   }
 }
 
 export function describeToken(
   event: AuditEvent['event'],
   by: Actor,
-  { id, name, user }: TokenRecord,
+  { id, name, user }: LiveRecord,
   more: object = {},
 ): AuditEvent {
   return { event, by, token: id, name, user, ...more }

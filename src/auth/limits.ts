@@ -70,9 +70,14 @@ export interface LimitParams {
   metadata?: Record<string, unknown> | null
 }
 
+const UNBOUND: TokenLimits = {}
+
 /** The bounds that a call asks for, over those that there are. */
-export function limitsFrom(params: LimitParams, before: TokenLimits = {}): TokenLimits | undefined {
+export function limitsFrom(params: LimitParams, before: TokenLimits = UNBOUND): TokenLimits | undefined {
   const { max_uses, idle_ttl, allowed_ips, rate_limit, not_before } = params
+  // What most mints ask for.
+  if (before === UNBOUND && (max_uses ?? idle_ttl ?? allowed_ips ?? rate_limit ?? not_before) === undefined)
+    return undefined
   const rate = rate_limit && {
     perSecond: rate_limit.per_second,
     burst: rate_limit.burst ?? rate_limit.per_second,

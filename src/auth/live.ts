@@ -1,4 +1,5 @@
-import type { TokenRecord, UserRecord } from './records.ts'
+import type { LiveRecord, TokenRecord, UserRecord } from './records.ts'
+import { ALL_METHODS } from './scopes.ts'
 
 /** What of a signed token says whose it is. */
 export interface SignedClaims {
@@ -11,7 +12,7 @@ export interface SignedClaims {
 
 /** A token that was found, as long as nothing is known to have changed about it. */
 export interface Live {
-  readonly record: TokenRecord
+  readonly record: LiveRecord
   /** Of the secret that was shown. */
   readonly hash: string
   /** What was signed, where it is a signed token: its record is made up, and nowhere stored. */
@@ -20,6 +21,28 @@ export interface Live {
   readonly version: number
   /** Set by a signal or an eviction: whoever still holds this must verify anew. */
   stale: boolean
+}
+
+/** A record that was read under the hash of a secret, to be kept: what is the same text or list as another's is that very one. */
+export function liveRecordOf(record: TokenRecord, hash: string): LiveRecord {
+  const { id, name, user, status, scopes, created, expires, expiresAt, hashes, revoked } = record
+  const { limits, renewed, retiring, pool } = record
+  return {
+    id,
+    name,
+    user,
+    status,
+    scopes: scopes.length === 1 && scopes[0] === '*' ? ALL_METHODS : scopes,
+    created,
+    expires,
+    expiresAt,
+    hashes: hashes.length === 1 && hashes[0] === hash ? [hash] : hashes,
+    revoked,
+    ...(limits && { limits }),
+    ...(renewed !== undefined && { renewed }),
+    ...(retiring && { retiring }),
+    ...(pool !== undefined && { pool }),
+  }
 }
 
 /** A live token and its owner. */

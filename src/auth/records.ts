@@ -80,6 +80,9 @@ export interface TokenRecord {
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
+/** What of a record the uses of its token are decided by: of as many as there is room for, it is kept in memory. */
+export type LiveRecord = Omit<TokenRecord, 'description' | 'creator' | 'source' | 'mintedBy' | 'metadata'>
+
 /** Kept with the record after its secret is deleted. */
 export interface Revocation {
   readonly at: number
@@ -138,7 +141,7 @@ export interface ConfigurationChange {
 }
 
 /** `before`: the record whose secrets are to be looked up anew. */
-export function tokenSignal(before: TokenRecord): string {
+export function tokenSignal(before: LiveRecord): string {
   return encode({ kind: 'token', token: before.id, hashes: before.hashes })
 }
 

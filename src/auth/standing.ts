@@ -1,4 +1,4 @@
-import type { TokenRecord, UserRecord } from './records.ts'
+import type { LiveRecord, UserRecord } from './records.ts'
 
 /** What can stand against a token, each by its name and in words that complete "the token …". */
 export const OBSTACLES = {
@@ -29,7 +29,7 @@ const FAR_AHEAD_MS = 24 * 60 * 60 * 1000
  * at every use: nothing but the record is kept. `hash`: of the secret that was shown; undefined where none was.
  */
 export function obstacle(
-  record: TokenRecord,
+  record: LiveRecord,
   hash: string | undefined,
   user: UserRecord | undefined,
   now: number,
@@ -46,12 +46,12 @@ export function obstacle(
 }
 
 /** Whether a secret has a successor, whatever is left of its grace. */
-export function isRetiring({ retiring }: TokenRecord, hash: string): boolean {
+export function isRetiring({ retiring }: LiveRecord, hash: string): boolean {
   return retiring?.hash === hash
 }
 
 /** When a secret is over, by the token's end or by its rotation; null: not by time. Milliseconds since 1970. */
-export function endOfSecret({ expires, retiring }: TokenRecord, hash: string): number | null {
+export function endOfSecret({ expires, retiring }: LiveRecord, hash: string): number | null {
   if (retiring?.hash !== hash) return expires
   return Math.min(retiring.until, expires ?? Number.POSITIVE_INFINITY)
 }

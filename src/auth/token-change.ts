@@ -46,7 +46,7 @@ export function widens(before: TokenRecord, after: TokenRecord): boolean {
 }
 
 /** `by`: the token that makes the change. */
-export function apply(record: TokenRecord, change: TokenChange, by: TokenRecord): TokenRecord {
+export function apply(record: TokenRecord, change: TokenChange, by: End): TokenRecord {
   const { name, description, status, expires_at, scopes, metadata } = change
   const { limits: before, metadata: old, ...rest } = record
   const limits = limitsFrom(change, before)
@@ -69,14 +69,14 @@ type End = Pick<TokenRecord, 'expires' | 'expiresAt'>
  * The end that a call asks for: a token is accepted until its second of expiry is over; 0 is never. The end of a token
  * with a `ttl` lies within its second: whoever asks for the same second gets the same end, not a later one.
  */
-export function endAt(expiresAt: number, ...others: readonly TokenRecord[]): End {
+export function endAt(expiresAt: number, ...others: readonly End[]): End {
   if (expiresAt === 0) return { expiresAt, expires: null }
   const same = others.find((other) => other.expiresAt === expiresAt)
   return { expiresAt, expires: same?.expires ?? (expiresAt + 1) * 1000 }
 }
 
 /** The end of the token that makes another. */
-export function endOf({ expires, expiresAt }: TokenRecord): End {
+export function endOf({ expires, expiresAt }: End): End {
   return { expires, expiresAt }
 }
 

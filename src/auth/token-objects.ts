@@ -23,7 +23,7 @@ import {
 } from './token-change.ts'
 import { erasure, insertion, parseToken } from './token-steps.ts'
 import { nameTaken, type Tokens } from './tokens.ts'
-import { ownerStep, type Users } from './users.ts'
+import type { Users } from './users.ts'
 
 /**
  * Tokens as Zabbix's token API handles them: several objects in a request, checked in Zabbix's order, all or nothing.
@@ -90,7 +90,7 @@ export class TokenObjects {
   async #ownersOf(records: readonly TokenRecord[]): Promise<Step[]> {
     const steps: Step[] = []
     for (const user of new Set(records.map((record) => record.user)))
-      steps.push(await ownerStep(this.#store, user))
+      steps.push(await this.#parts.users.condition(user))
     return steps
   }
 

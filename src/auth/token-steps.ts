@@ -33,12 +33,13 @@ export function derived(record: TokenRecord): ReadonlyMap<string, string> {
 /** A new record. Its name is not among the steps: who takes a name knows what has to be there before. */
 export function insertion(record: TokenRecord): Step[] {
   const value = JSON.stringify(record)
-  return [
+  const steps: Step[] = [
     { key: tokenKey(record.id), expect: 0, write: value },
     { key: ownerKey(record.user, record.id), write: '' },
-    ...record.hashes.map((hash) => ({ key: secretKey(hash), expect: 0, write: value })),
-    ...indexKeys(record).map((key) => ({ key, write: '' })),
   ]
+  for (const hash of record.hashes) steps.push({ key: secretKey(hash), expect: 0, write: value })
+  for (const key of indexKeys(record)) steps.push({ key, write: '' })
+  return steps
 }
 
 /** A changed record in the place of the one that was read; refused if somebody was faster. Names are not among the steps. */

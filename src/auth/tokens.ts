@@ -13,7 +13,7 @@ import { nameKey, type Revocation, type TokenRecord, tokenKey, tokenSignal } fro
 import { ALL_METHODS } from './scopes.ts'
 import { mintSecret, type Pepper, type Secret } from './secret.ts'
 import { change, insertion, parseToken } from './token-steps.ts'
-import { ADMIN_ID, ownerStep } from './users.ts'
+import { ADMIN_ID, type Users } from './users.ts'
 
 /** Token ids reserved at a time; a restart skips what is left of them. */
 const ID_BLOCK = 256
@@ -51,19 +51,21 @@ export class Tokens {
   readonly #store: Store
   readonly #ledger: Ledger
   readonly #clock: Clock
+  readonly #users: Users
   readonly #pepper: Pepper
   readonly #ids: Counter
   #counted: { readonly at: number; readonly count: Promise<TokenCount> } | undefined
 
-  constructor(parts: { store: Store; ledger: Ledger; clock: Clock; pepper: Pepper }) {
+  constructor(parts: { store: Store; ledger: Ledger; clock: Clock; users: Users; pepper: Pepper }) {
     this.#store = parts.store
     this.#ledger = parts.ledger
     this.#clock = parts.clock
+    this.#users = parts.users
     this.#pepper = parts.pepper
     this.#ids = new Counter(parts.store, 'm/tokenids', ID_BLOCK)
   }
 
-  nextId(): Promise<string> {
+  nextId(): Maybe<string> {
     return this.#ids.next()
   }
 
@@ -75,7 +77,9 @@ export class Tokens {
     const { user = ADMIN_ID } = request
     return this.#ledger.decide(async (attempt) => {
       const name = request.name ?? generatedName(id, attempt)
-      const taken = await this.#store.get(nameKey(user, name))
+      // One that is made up is hardly ever taken: the first attempt to commit it tells.
+      const isMadeUp = request.name === undefined && attempt === 0
+      const taken = isMadeUp ? undefined : await this.#store.get(nameKey(user, name))
       if (taken !== undefined && request.replace !== true) {
         if (request.name === undefined) return undefined
         throw new Failure('conflict', nameTaken(name, user))
@@ -86,7 +90,7 @@ export class Tokens {
         steps: [
           ...insertion(record),
           { key: nameKey(user, name), expect: taken?.version ?? 0, write: id },
-          await ownerStep(this.#store, user),
+          await this.#users.condition(user),
         ],
         audit: [describeToken('token.mint', actorOf(caller), record, detailsOf(record, caller))],
       }
@@ -212,7 +216,7 @@ function both(first: Decision, second: Decision): Decision {
 }
 
 function generatedName(id: string, attempt: number): string {
-  return attempt === 0 ? `minted-${id}` : `minted-${id}-${attempt}`
+  return attempt <= 1 ? `minted-${id}` : `minted-${id}-${attempt - 1}`
 }
 
 export function nameTaken(name: string, user: string): string {

@@ -1,6 +1,6 @@
 import { Failure } from '../protocol/failures.ts'
 import { after, type Maybe } from '../protocol/maybe.ts'
-import { type Feed, prefixed, type Step, type Store } from '../store/store.ts'
+import { type Entry, type Feed, prefixed, type Step, type Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { DAEMON, decodeSignal, type UserRecord, userKey, usernameKey } from './records.ts'
 
@@ -26,6 +26,8 @@ const RETRY_MS = 1_000
 export class Users implements Feed {
   readonly #store: Store
   readonly #byId = new Map<string, UserRecord>()
+  /** That they are as they are now, for commits that rest on it. */
+  readonly #conditions = new Map<string, Step>()
   /** Signals about users so far. */
   #changes = 0
 
@@ -52,6 +54,19 @@ export class Users implements Feed {
     return after(this.#store.get(usernameKey(username)), (entry) => entry && this.find(entry.value))
   }
 
+  /** That a user is there, and as they are now. Throws `invalid_params`. */
+  condition(id: string): Maybe<Step> {
+    this.#store.refresh()
+    const known = this.#conditions.get(id)
+    if (known !== undefined) return known
+    const entry = this.#store.get(userKey(id))
+    // A store that takes its time could be overtaken by a signal: what it gives is not kept.
+    if (entry instanceof Promise) return entry.then((found) => conditionOf(id, found))
+    const condition = conditionOf(id, entry)
+    this.#conditions.set(id, condition)
+    return condition
+  }
+
   all(): UserRecord[] {
     this.#store.refresh()
     return [...this.#byId.values()]
@@ -65,12 +80,14 @@ export class Users implements Feed {
     const signal = decodeSignal(payload)
     if (signal.kind !== 'user') return
     this.#changes++
+    this.#conditions.delete(signal.id)
     if (signal.user === null) this.#byId.delete(signal.id)
     else this.#byId.set(signal.id, signal.user)
   }
 
   /** What is known serves until it could be read again. */
   reset(): void {
+    this.#conditions.clear()
     this.#read().catch(() => setTimeout(() => this.reset(), RETRY_MS).unref())
   }
 
@@ -94,9 +111,7 @@ export function userInsertion(user: UserRecord): Step[] {
   ]
 }
 
-/** That a user is there, and as they are now. Throws `invalid_params`. */
-export async function ownerStep(store: Store, id: string): Promise<Step> {
-  const entry = await store.get(userKey(id))
+function conditionOf(id: string, entry: Entry | undefined): Step {
   if (entry === undefined) throw new Failure('invalid_params', `User with ID "${id}" is not available.`)
   return { key: entry.key, expect: entry.version }
 }

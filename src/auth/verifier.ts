@@ -4,10 +4,11 @@ import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
-import type { Live, Verified } from './live.ts'
-import { decodeSignal, secretKey, type TokenRecord } from './records.ts'
+import { type Live, liveRecordOf, type Verified } from './live.ts'
+import { decodeSignal, type LiveRecord, secretKey } from './records.ts'
 import { isSecretShaped, isSecretSized, type Pepper } from './secret.ts'
 import { type Obstacle, obstacle } from './standing.ts'
+import { parseToken } from './token-steps.ts'
 import type { Users } from './users.ts'
 
 interface Load {
@@ -74,7 +75,7 @@ export class Verifier implements Feed {
   }
 
   /** What stands against a secret that is not accepted, where it belongs to a token that is still there. */
-  refusal(secret: string): Maybe<{ readonly record: TokenRecord; readonly obstacle: Obstacle } | undefined> {
+  refusal(secret: string): Maybe<{ readonly record: LiveRecord; readonly obstacle: Obstacle } | undefined> {
     this.#store.refresh()
     return after(this.#find(secret), (live) => {
       const found = live && this.obstacle(live)
@@ -126,7 +127,7 @@ export class Verifier implements Feed {
   #remember(hash: string, entry: Entry | undefined): Live | undefined {
     if (entry === undefined) return undefined
     const live: Live = {
-      record: JSON.parse(entry.value) as TokenRecord,
+      record: liveRecordOf(parseToken(entry), hash),
       hash,
       version: entry.version,
       stale: false,

@@ -5,7 +5,7 @@ import type { Live } from '../auth/live.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
-import { after } from '../protocol/maybe.ts'
+import { after, type Maybe } from '../protocol/maybe.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
 import { Verbatim } from '../protocol/verbatim.ts'
 import { limitFields } from './limit-params.ts'
@@ -46,40 +46,40 @@ export const createApiToken = method({
     ...limitFields,
   }),
   result: shape<string>({ type: 'string', description: "The token's secret. It is shown this once." }),
-  async handler({ userid, username, ...request }, caller, { tokens, users, wishRefusals, admission }) {
-    const named = await nameOwner(userid, username, users, caller.grant)
-    const wish = { ...request, userid: named }
+  async handler(params, caller, { tokens, users, wishRefusals, admission }) {
+    const { ttl, name, description, replace, metadata, userid, username } = params
+    const named = username === undefined ? userid : await nameOwner(userid, username, users, caller.grant)
+    const wish = { ttl, userid: named, scopes: params.scopes }
     const { userid: user, scopes } = await grantOrRecord(wish, caller, wishRefusals)
     if (user !== undefined && users.find(user) === undefined) notAvailable(`ID "${user}"`)
-    const limits = limitsFrom(request)
+    const limits = limitsFrom(params)
     admission.refuseShortIdle(limits)
-    const { secret } = await tokens.mint({ ...request, user, scopes, limits }, caller)
+    const request = { ttl, name, description, replace, metadata, user, scopes, limits }
+    const { secret } = await tokens.mint(request, caller)
     return secret.reveal()
   },
 })
 
 /** An operator who asks for more than their rule allows is a line in the audit log. */
-async function grantOrRecord(
+function grantOrRecord(
   wish: MintWish,
   caller: LocalCaller,
   refusals: Services['wishRefusals'],
-): Promise<ReturnType<typeof granted>> {
+): Maybe<ReturnType<typeof granted>> {
   try {
     return granted(wish, caller.grant)
   } catch (thrown) {
-    await refusals.record(wish, caller)
-    throw thrown
+    return refusals.record(wish, caller).then(() => Promise.reject(thrown))
   }
 }
 
-/** The id of the owner who was named; undefined: nobody was. */
+/** The id of the owner who was named. */
 async function nameOwner(
   userid: string | undefined,
-  username: string | undefined,
+  username: string,
   users: Services['users'],
   grant: Grant,
-): Promise<string | undefined> {
-  if (username === undefined) return userid
+): Promise<string> {
   if (userid !== undefined)
     throw new Failure('invalid_params', 'Name the owner by userid or by username, not by both.')
   const user = await users.findByName(username)

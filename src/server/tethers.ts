@@ -1,7 +1,7 @@
 import type { Admission } from '../auth/admission.ts'
 import { RANK } from '../auth/caller.ts'
 import type { Live, Verified } from '../auth/live.ts'
-import { decodeSignal, type Signal, type TokenRecord, type UserRecord } from '../auth/records.ts'
+import { decodeSignal, type LiveRecord, type Signal, type UserRecord } from '../auth/records.ts'
 import { contains } from '../auth/scopes.ts'
 import { endOfSecret, OBSTACLES, obstacle } from '../auth/standing.ts'
 import type { Tokens } from '../auth/tokens.ts'
@@ -143,7 +143,7 @@ export class Tethers implements Feed {
   }
 
   /** A use since the last look moves the end by rest further on. */
-  #lookAgain(tether: Tether, record: TokenRecord): void {
+  #lookAgain(tether: Tether, record: LiveRecord): void {
     const look = (rested: number | null) => {
       const ends = [endOfSecret(record, tether.live.hash), rested].filter((end) => end !== null)
       tether.look = ends.length === 0 ? null : Math.min(...ends)

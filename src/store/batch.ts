@@ -22,6 +22,8 @@ export class Batch {
   readonly #read: (key: string) => Entry | undefined
   /** What the batch will have written; null is a deletion. */
   readonly #pending = new Map<string, Entry | null>()
+  /** Versions of what is stored, read once for all commits that rest on the same: on one user, mostly. */
+  readonly #stored = new Map<string, number>()
   #head: Head
 
   constructor(head: Head, read: (key: string) => Entry | undefined) {
@@ -50,8 +52,12 @@ export class Batch {
 
   #versionOf(key: string): number {
     const pending = this.#pending.get(key)
-    const entry = pending === undefined ? this.#read(key) : pending
-    return entry?.version ?? 0
+    if (pending !== undefined) return pending?.version ?? 0
+    const known = this.#stored.get(key)
+    if (known !== undefined) return known
+    const version = this.#read(key)?.version
+    if (version !== undefined) this.#stored.set(key, version) // what is not there is asked for once
+    return version ?? 0
   }
 
   get head(): Head {
@@ -59,9 +65,9 @@ export class Batch {
   }
 
   /** What to write, the writer's own record included. */
-  writes(): Map<string, Entry | null> {
+  writes(): ReadonlyMap<string, Entry | null> {
     const head = { key: HEAD, value: JSON.stringify(this.#head), version: this.#head.commit }
-    return new Map(this.#pending).set(HEAD, head)
+    return this.#pending.set(HEAD, head)
   }
 }
 

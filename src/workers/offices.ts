@@ -4,7 +4,7 @@ import type { BackupPage } from '../auth/backups.ts'
 import type { LocalCaller } from '../auth/caller.ts'
 import type { Rate } from '../auth/limits.ts'
 import type { MintWish } from '../auth/operators.ts'
-import type { Actor, TokenRecord } from '../auth/records.ts'
+import type { Actor, LiveRecord } from '../auth/records.ts'
 import type { Config } from '../config.ts'
 import type { NetlinkMemory } from '../linux/loopback.ts'
 import type { Reloaded } from '../methods/method.ts'
@@ -32,7 +32,7 @@ export interface MainOffices {
   endBackup(id: string): Promise<void>
   checkpoint(): Promise<Checkpoint>
   recordWish(wish: MintWish, caller: LocalCaller): Promise<void>
-  recordLateUse(record: TokenRecord, address: string): void
+  recordLateUse(record: LiveRecord, address: string): void
   countRefusals(counts: Partial<Record<RefusalKind, number>>): void
   /** Hands a connection on to a worker. */
   pass(worker: number, at: number, fd: number): Promise<void>

@@ -36,7 +36,7 @@ export async function authority(store: Store = memoryStore()) {
     ledger,
     pepper,
     users,
-    tokens: new Tokens({ store, ledger, clock, pepper }),
+    tokens: new Tokens({ store, ledger, clock, users, pepper }),
     verifier: new Verifier({ store, pepper, clock, users, cacheSize: 100 }),
     lastAccess,
     admission: new Admission({ store, ledger, clock, lastAccess, users, policy }),
