@@ -46,6 +46,8 @@ export interface TokenCaller {
   /** The record of `live`. */
   readonly token: LiveRecord
   readonly user: UserRecord
+  /** When it was admitted: its last access. Milliseconds since 1970. */
+  readonly at: number
   /** One of several calls that were admitted together (Zabbix's batch): it goes on as it was, whatever the ones before it did. */
   readonly fixed?: boolean
   /** The connection that the call came over: when it is gone, nobody waits for the answer. */

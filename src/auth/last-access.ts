@@ -4,19 +4,11 @@ import { Pace } from '../store/pace.ts'
 import type { Step, Store } from '../store/store.ts'
 import { type AccessBoard, latest } from './access-board.ts'
 import type { Ledger } from './ledger.ts'
-import type { Live } from './live.ts'
+import type { Access, Live } from './live.ts'
 import { lastAccessKey, tokenKey } from './records.ts'
 
 /** Tokens of one write; more would hold up verification while they are encoded. */
 const CHUNK = 25
-
-/** The last access to a token, and the version of its record by which it was accepted. */
-interface Access {
-  readonly id: string
-  version: number
-  /** Milliseconds since 1970. */
-  at: number
-}
 
 /** When each token was last accepted. Kept in memory and written now and then, so that a verification writes nothing. */
 export class LastAccess {
@@ -28,6 +20,8 @@ export class LastAccess {
   /** What a flush is writing, and what the one before has written: not pending any more, and not to be read anew. */
   #writing = new Map<string, Access>()
   #written = new Map<string, Access>()
+  /** Of the write that what is pending waits for. */
+  #round = 0
   #flushing: Promise<void> = Promise.resolve()
 
   /** `board`: what other threads have seen and not written yet. */
@@ -38,14 +32,21 @@ export class LastAccess {
     this.#board = board
   }
 
-  touch({ record: { id }, version }: Live, now = this.#clock.now()): void {
-    const known = this.#pending.get(id)
-    if (known === undefined) this.#pending.set(id, { id, version, at: now })
-    else {
-      known.at = now
-      known.version = version
-    }
-    this.#board?.touch(Number(id), now)
+  /** `now`: milliseconds since 1970. */
+  touch(live: Live, now = this.#clock.now()): void {
+    const access = live.access?.round === this.#round ? live.access : this.#accessOf(live)
+    access.at = now
+    access.version = live.version
+    this.#board?.touch(Number(access.id), now)
+  }
+
+  /** The one that is pending; found at the token, most of the time, without a look into the map. */
+  #accessOf(live: Live): Access {
+    const { id } = live.record
+    const access = this.#pending.get(id) ?? { id, version: live.version, at: 0, round: this.#round }
+    this.#pending.set(id, access)
+    live.access = access
+    return access
   }
 
   /** Milliseconds since 1970, or undefined if it was never used. */
@@ -68,6 +69,7 @@ export class LastAccess {
   async #write(): Promise<void> {
     this.#writing = this.#pending
     this.#pending = new Map()
+    this.#round++
     const pace = new Pace()
     try {
       let accesses: Access[] = []

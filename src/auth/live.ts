@@ -1,3 +1,4 @@
+import type { Keepable } from './recent.ts'
 import type { LiveRecord, TokenRecord, UserRecord } from './records.ts'
 import { ALL_METHODS } from './scopes.ts'
 
@@ -10,8 +11,18 @@ export interface SignedClaims {
   readonly basis: string
 }
 
+/** The last access to a token, and the version of its record by which it was accepted. */
+export interface Access {
+  readonly id: string
+  version: number
+  /** Milliseconds since 1970. */
+  at: number
+  /** The number of the write that it waits for. */
+  readonly round: number
+}
+
 /** A token that was found, as long as nothing is known to have changed about it. */
-export interface Live {
+export interface Live extends Keepable {
   readonly record: LiveRecord
   /** Of the secret that was shown. */
   readonly hash: string
@@ -21,6 +32,8 @@ export interface Live {
   readonly version: number
   /** Set by a signal or an eviction: whoever still holds this must verify anew. */
   stale: boolean
+  /** Of the last access by this secret that was noted. */
+  access: Access | undefined
 }
 
 /** A record that was read under the hash of a secret, to be kept: what is the same text or list as another's is that very one. */

@@ -67,7 +67,7 @@ export class TokenGet {
     const members = Object.entries(shown).map(([name, value]) => `"${name}":${JSON.stringify(value)}`)
     const place = Object.keys(shown).indexOf('lastaccess')
     const head = `{${members.slice(0, place).join(',')},"lastaccess":"`
-    return { record, head, tail: `",${members.slice(place + 1).join(',')}}` }
+    return { record, used: false, head, tail: `",${members.slice(place + 1).join(',')}}` }
   }
 
   async #query(params: TokenQueryParams, caller: TokenCaller): Promise<unknown> {

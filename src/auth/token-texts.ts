@@ -1,12 +1,12 @@
-import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
+import { type Keepable, Recent } from './recent.ts'
 import { decodeSignal, type TokenRecord, tokenKey } from './records.ts'
 import { parseToken } from './token-steps.ts'
 
 /** A token as token.get tells it, but for its last access, which is told between the two halves. */
-export interface TokenText {
+export interface TokenText extends Keepable {
   readonly record: TokenRecord
   readonly head: string
   readonly tail: string
@@ -20,7 +20,7 @@ export class TokenTexts implements Feed {
   readonly #store: Store
   readonly #clock: Clock
   readonly #word: (record: TokenRecord) => TokenText
-  readonly #known = new LRUCache<string, TokenText>({ max: MOST })
+  readonly #known = new Recent<TokenText>(MOST)
 
   constructor(store: Store, clock: Clock, word: (record: TokenRecord) => TokenText) {
     this.#store = store

@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
 import { type Live, liveRecordOf, type Verified } from './live.ts'
+import { Recent } from './recent.ts'
 import { decodeSignal, type LiveRecord, secretKey } from './records.ts'
 import { isSecretShaped, isSecretSized, type Pepper } from './secret.ts'
 import { type Obstacle, obstacle } from './standing.ts'
@@ -27,7 +27,7 @@ export class Verifier implements Feed {
   readonly #clock: Clock
   readonly #users: Users
   readonly #signIn: SignIn | undefined
-  readonly #cache: LRUCache<string, Live>
+  readonly #cache: Recent<Live>
   /** Reads under way, of stores that take their time: one for each token, however many ask. */
   readonly #loads = new Map<string, Load>()
 
@@ -45,11 +45,8 @@ export class Verifier implements Feed {
     this.#pepper = parts.pepper
     this.#clock = parts.clock
     this.#users = parts.users
-    this.#cache = new LRUCache({
-      max: parts.cacheSize,
-      dispose: (live) => {
-        live.stale = true
-      },
+    this.#cache = new Recent(parts.cacheSize, (live) => {
+      live.stale = true
     })
     parts.store.subscribe(this)
   }
@@ -131,6 +128,8 @@ export class Verifier implements Feed {
       hash,
       version: entry.version,
       stale: false,
+      used: false,
+      access: undefined,
     }
     this.#cache.set(hash, live)
     return live

@@ -5,7 +5,7 @@ import type { Live } from '../auth/live.ts'
 import { granted, type MintWish } from '../auth/operators.ts'
 import { refusedObject } from '../auth/tokens.ts'
 import { Failure } from '../protocol/failures.ts'
-import { after, type Maybe } from '../protocol/maybe.ts'
+import type { Maybe } from '../protocol/maybe.ts'
 import { boolean, described, id, integer, object, optional, shape, text } from '../protocol/schema.ts'
 import { Verbatim } from '../protocol/verbatim.ts'
 import { limitFields } from './limit-params.ts'
@@ -110,11 +110,10 @@ export const whoAmI = method({
       last_access: { ...TIME, description: 'Likewise.' },
     },
   }),
-  handler: (_params, caller, { lastAccess }) =>
-    after(caller.live.signed === undefined ? lastAccess.read(caller.token.id) : undefined, (accessed) => {
-      const last = accessed === undefined ? 'null' : seconds(accessed)
-      return new Verbatim(`${identities.of(caller)},"last_access":${last}}`)
-    }),
+  handler(_params, caller) {
+    const last = caller.live.signed === undefined ? seconds(caller.at) : null
+    return new Verbatim(`${identities.of(caller)},"last_access":${last}}`)
+  },
 })
 
 /** What of WhoAmI changes only when a record does: open at its end. */

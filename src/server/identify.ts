@@ -150,7 +150,7 @@ export class Identification {
       else this.#signIn.touch(live)
       const ends = endOfSecret(live.record, live.hash)
       if (ends !== null) this.#warn(origin, ends - now)
-      return { kind: 'token', address, live, token: live.record, user, outlet, line }
+      return { kind: 'token', address, live, token: live.record, user, at: now, outlet, line }
     })
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as pause, setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 
 /** Work after which others have a turn, in milliseconds: so long a call may have to wait for it. */
 const STEP_MS = 0.2

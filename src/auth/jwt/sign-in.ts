@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../store/clock.ts'
 import type { Feed, Store } from '../../store/store.ts'
 import type { Enlistment } from '../enlistment.ts'
 import type { Live, SignedClaims, Verified } from '../live.ts'
+import { Recent } from '../recent.ts'
 import { decodeSignal, type TokenRecord, type UserRecord } from '../records.ts'
 import { ALL_METHODS } from '../scopes.ts'
 import type { Obstacle } from '../standing.ts'
@@ -40,7 +40,7 @@ export class SignIn implements Feed {
   readonly #users: Users
   readonly #enlistment: Enlistment
   readonly #clock: Clock
-  readonly #cache: LRUCache<string, Live>
+  readonly #cache: Recent<Live>
 
   constructor(parts: {
     store: Store
@@ -56,11 +56,8 @@ export class SignIn implements Feed {
     this.#users = parts.users
     this.#enlistment = parts.enlistment
     this.#clock = parts.clock
-    this.#cache = new LRUCache({
-      max: CACHED,
-      dispose: (live) => {
-        live.stale = true
-      },
+    this.#cache = new Recent(CACHED, (live) => {
+      live.stale = true
     })
     parts.store.subscribe(this)
   }
@@ -163,7 +160,7 @@ export class SignIn implements Feed {
     const signed = { configuration: configuration.name, username, jti, basis: basisOf(configuration) }
     const now = this.#clock.now()
     const record = recordOf(signed, key, user, Math.min(issued ?? now, now), expires)
-    return { record, hash: key, version: 0, stale: false, signed }
+    return { record, hash: key, version: 0, stale: false, used: false, access: undefined, signed }
   }
 
   /** At the first sign-in of somebody who is not known, where that was agreed. */
@@ -188,7 +185,7 @@ export class SignIn implements Feed {
   }
 
   #drop(about: (live: Live) => boolean): void {
-    for (const [key, live] of this.#cache) if (about(live)) this.#cache.delete(key)
+    for (const [key, live] of this.#cache.entries()) if (about(live)) this.#cache.delete(key)
   }
 
   reset(): void {
