@@ -5,6 +5,7 @@ import type { AddressRanges } from '../auth/ranges.ts'
 import type { Commons, Guest } from './commons.ts'
 import type { Current } from './limits.ts'
 import type { Claims } from './local.ts'
+import type { Outbox } from './outbox.ts'
 
 /** An open connection: what the kernel said about it, and what was found out on it. */
 export interface Connection extends Guest {
@@ -18,6 +19,8 @@ export interface Connection extends Guest {
   memo: { readonly credential: string; readonly live: Live } | undefined
   /** Where it is served as long as it is not known. */
   readonly commons: Commons
+  /** Where its answers wait for the end of the turn. */
+  readonly outbox: Outbox
   /** Whether a token that is valid was shown on it, or something minted: until then a stranger's. */
   known: boolean
   /** Whether it was refused for too many that wait: nothing more is answered. */

@@ -10,6 +10,7 @@ import type { ConnectionCounts, Counted } from './connection-counts.ts'
 import type { Current, Limits } from './limits.ts'
 import { neighbourhood } from './neighbourhood.ts'
 import type { Connection } from './origin.ts'
+import { Outbox } from './outbox.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { sendRaw } from './replies.ts'
 
@@ -28,6 +29,7 @@ export class Reception {
   readonly #limits: Current<Limits>
   readonly #refusals: RefusalLog
   readonly #commons = new Commons()
+  readonly #outbox = new Outbox()
   readonly #open = new Map<Socket, Connection>()
   readonly #counts: ConnectionCounts
 
@@ -70,6 +72,7 @@ export class Reception {
       proxies: entrance.proxies,
       memo: undefined,
       commons: this.#commons,
+      outbox: this.#outbox,
       known: false,
       queued: false,
       crowded: false,
@@ -105,6 +108,7 @@ export class Reception {
 
   /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
   dismissIdle(): void {
+    this.#outbox.flush() // or what is answered, and not sent yet, would look as if nobody waited for it
     for (const [socket, { inFlight, conversing }] of this.#open) {
       if (inFlight === 0 && !conversing && socket.writableLength === 0) socket.destroy()
     }

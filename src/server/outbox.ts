@@ -1,0 +1,50 @@
+import type { ServerResponse } from 'node:http'
+
+/** Characters that may gather in one turn of the event loop before they have to go out. */
+const MOST_UNSENT = 256 * 1024
+
+interface Due {
+  readonly res: ServerResponse
+  readonly body: string
+}
+
+/**
+ * Answers that came about in one turn of the event loop, sent one behind the other at its end. Were each sent at once, the
+ * kernel would wake somebody for each, who answers and goes back to sleep before the next: with fifty connections that
+ * was a third of what a call costs. So whoever is woken finds most of what there is to read.
+ */
+export class Outbox {
+  #due: Due[] = []
+  #unsent = 0
+
+  /** Ends a response whose head is settled, and says how long this body is. */
+  end(res: ServerResponse, body: string): void {
+    this.#unsent += body.length
+    if (this.#due.push({ res, body }) === 1) setImmediate(() => this.flush())
+    // What is written shows who does not read: only then nothing more is taken from them.
+    if (this.#unsent >= MOST_UNSENT) this.flush()
+  }
+
+  flush(): void {
+    const due = this.#due
+    this.#due = []
+    this.#unsent = 0
+    for (const { res, body } of due) if (!res.destroyed) endWith(res, body)
+  }
+}
+
+/**
+ * Head and body go out as one text: end(body) would hand over a list of two, of which one is empty, to be packed first;
+ * that costs a twentieth of a call.
+ */
+function endWith(res: ServerResponse, body: string): void {
+  const { socket } = res
+  if (socket === null) {
+    res.end(body) // behind the answer to an earlier request
+    return
+  }
+  socket.cork()
+  res.write(body)
+  socket.uncork()
+  res.end()
+}
