@@ -83,8 +83,8 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
         const user = users.find(superadmin ? '1' : '2') as UserRecord
         const scopes: readonly string[] = ['*']
         const token = { id: '0', scopes, expires: null, expiresAt: 0 } as TokenRecord
-        const live = { record: token, hash: '', version: 1, stale: false }
-        return { kind: 'token', address: '', live, token, user, fixed: true }
+        const live = { record: token, hash: '', version: 1, stale: false, used: false, access: undefined }
+        return { kind: 'token', address: '', live, token, user, at: 0, fixed: true }
       }
       const model = new Map<string, Model>()
       const dead: string[] = []

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Live } from '../../src/auth/live.ts'
 import { lastAccessKey, tokenKey } from '../../src/auth/records.ts'
-import { erasure } from '../../src/auth/token-steps.ts'
+import { erasure, parseToken } from '../../src/auth/token-steps.ts'
 import { memoryStore } from '../../src/store/memory.ts'
+import type { Entry, Store } from '../../src/store/store.ts'
 import { authority, keys, LOCAL, observed } from '../support/parts.ts'
 
 const DAY = 86_400_000
@@ -37,7 +39,7 @@ describe('verification', () => {
     seen.commits.length = 0
     for (let n = 0; n < 100; n++) {
       await verifier.verify(secret.reveal())
-      lastAccess.touch(record.id)
+      lastAccess.touch(await liveOf(store, record.id))
     }
     assert.deepEqual(seen.commits, [])
   })
@@ -73,33 +75,46 @@ describe('verification', () => {
   })
 })
 
+/** As it is found by its secret. */
+async function liveOf(store: Store, id: string): Promise<Live> {
+  const entry = (await store.get(tokenKey(id))) as Entry
+  const record = parseToken(entry)
+  return { record, hash: '', version: entry.version, stale: false, used: false, access: undefined }
+}
+
 describe('last access', () => {
   it('is written now and then, apart from the token, and only forward', async () => {
     const { store, seen } = observed()
     const { tokens, lastAccess, time } = await authority(store)
     const { record } = await tokens.mint({ ttl: 10 }, LOCAL)
-    lastAccess.touch(record.id)
+    const live = await liveOf(store, record.id)
+    lastAccess.touch(live)
     const first = time.now
     assert.equal(await lastAccess.read(record.id), first)
     await lastAccess.flush()
     assert.equal(await lastAccess.read(record.id), first)
     assert.deepEqual(seen.commits.at(-1)?.lossy, true)
-    await store.commit({ steps: [{ key: `a/${'7'.padStart(19, '0')}`, write: String(first + 5000) }] })
-    lastAccess.touch('7')
+    lastAccess.touch(live, first - 1)
     await lastAccess.flush()
-    assert.equal((await store.get(`a/${'7'.padStart(19, '0')}`))?.value, String(first + 5000))
+    assert.equal(await lastAccess.read(record.id), first)
+    const other = await tokens.mint({ ttl: 10 }, LOCAL)
+    await store.commit({ steps: [{ key: lastAccessKey(other.record.id), write: String(first + 5000) }] })
+    lastAccess.touch(await liveOf(store, other.record.id))
+    await lastAccess.flush()
+    assert.equal(await lastAccess.read(other.record.id), first + 5000)
   })
 
   it('leaves nothing behind of a token that is deleted while it is being written', async () => {
     const { store } = observed()
     const { tokens, lastAccess } = await authority(store)
     const [one, other] = [await tokens.mint({ ttl: 10 }, LOCAL), await tokens.mint({ ttl: 10 }, LOCAL)]
-    for (const { record } of [one, other]) lastAccess.touch(record.id)
+    for (const { record } of [one, other]) lastAccess.touch(await liveOf(store, record.id))
     const get = store.get.bind(store)
     store.get = async (key) => {
-      const entry = await get(key)
-      if (entry?.key === tokenKey(one.record.id)) await store.commit({ steps: erasure(entry) })
-      return entry
+      const token = await get(tokenKey(one.record.id))
+      if (key === lastAccessKey(one.record.id) && token !== undefined)
+        await store.commit({ steps: erasure(token) })
+      return get(key)
     }
     await lastAccess.flush()
     store.get = get
@@ -112,8 +127,8 @@ describe('last access', () => {
     const { store, seen } = observed()
     const { lastAccess } = await authority(store)
     for (let id = 1; id <= 1000; id++) {
-      await store.commit({ steps: [{ key: tokenKey(String(id)), write: '{}' }] })
-      lastAccess.touch(String(id))
+      await store.commit({ steps: [{ key: tokenKey(String(id)), write: `{"id":"${id}"}` }] })
+      lastAccess.touch(await liveOf(store, String(id)))
     }
     seen.commits.length = 0
     await lastAccess.flush()
@@ -129,7 +144,7 @@ describe('the sweeper', () => {
     const expired = await tokens.mint({ ttl: 10, name: 'expired' }, LOCAL)
     const revoked = await tokens.mint({ ttl: 0, name: 'revoked' }, LOCAL)
     await tokens.revoke(revoked.record.id, LOCAL, 'test')
-    lastAccess.touch(expired.record.id)
+    lastAccess.touch(await liveOf(store, expired.record.id))
     await lastAccess.flush()
     time.now += 10_000 + 7 * DAY
     assert.equal(await sweeper.sweep(7 * DAY, never), 1) // the expired one ended 10 s later: not yet
