@@ -8,6 +8,7 @@ import type { Current, Limits } from './limits.ts'
 import type { Origin } from './origin.ts'
 
 const NEWLINE = 0x0a
+const REPLACEMENT = '\ufffd'
 /** How long answers that are due may take to go out once the stream's token has ended, in milliseconds. */
 const CLOSING_MS = 1_000
 /** JSON's own white space; trim() would take a byte order mark off as well. */
@@ -65,8 +66,11 @@ export class Stream {
         this.#rest = chunk.subarray(from)
         return
       }
-      this.#add(chunk.subarray(from, at))
-      this.#endLine()
+      if (this.#size === 0 && at - from <= this.#limits().frame) this.#receive(chunk, from, at)
+      else {
+        this.#add(chunk.subarray(from, at))
+        this.#endLine()
+      }
       from = at + 1
     }
     if (from < chunk.length && !this.#ended) this.#add(chunk.subarray(from))
@@ -104,12 +108,16 @@ export class Stream {
     this.#pieces = []
     this.#size = 0
     this.#stopWatch()
-    if (!isUtf8(line))
+    this.#receive(line, 0, line.length)
+  }
+
+  /** A whole line. */
+  #receive(bytes: Buffer, start: number, end: number): void {
+    const text = bytes.toString('utf8', start, end)
+    // Only what is no UTF-8, or says so itself, is decoded to a replacement character.
+    if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end)))
       this.#conversation.say(encodeFailure(new Failure('parse_error', 'The line is not valid UTF-8.')))
-    else {
-      const text = line.toString('utf8')
-      if (!BLANK.test(text)) this.#conversation.receive(text)
-    }
+    else if (!BLANK.test(text)) this.#conversation.receive(text)
   }
 
   #stopWatch(): void {
