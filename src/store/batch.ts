@@ -22,6 +22,8 @@ export class Batch {
   readonly #read: (key: string) => Entry | undefined
   /** What the batch will have written; null is a deletion. */
   readonly #pending = new Map<string, Entry | null>()
+  /** What was found stored: commits of one user all rest on that user's record. */
+  readonly #stored = new Map<string, number>()
   #head: Head
 
   constructor(head: Head, read: (key: string) => Entry | undefined) {
@@ -50,8 +52,12 @@ export class Batch {
 
   #versionOf(key: string): number {
     const pending = this.#pending.get(key)
-    const entry = pending === undefined ? this.#read(key) : pending
-    return entry?.version ?? 0
+    if (pending !== undefined) return pending?.version ?? 0
+    const known = this.#stored.get(key)
+    if (known !== undefined) return known
+    const version = this.#read(key)?.version ?? 0
+    this.#stored.set(key, version)
+    return version
   }
 
   get head(): Head {
