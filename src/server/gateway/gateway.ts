@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { actorOf } from '../../auth/actor.ts'
 import type { TokenCaller } from '../../auth/caller.ts'
-import { groundOf } from '../../auth/ground.ts'
 import type { Ledger } from '../../auth/ledger.ts'
+import { groundSteps } from '../../auth/presumed-ground.ts'
 import type { DaemonFacts, Method } from '../../methods/method.ts'
 import type { Params } from '../../protocol/jsonrpc.ts'
 import { shape } from '../../protocol/schema.ts'
@@ -137,8 +137,8 @@ export class Gateway {
       const audit = [
         { event: 'upstream.call', by: actorOf(caller), upstream: this.name, method: name } as const,
       ]
-      await ledger.decide(async () => {
-        const { steps } = await groundOf(caller, this.#parts)
+      await ledger.decide(async (attempt) => {
+        const steps = await groundSteps(caller, this.#parts, attempt)
         return (await ledger.commit({ steps, audit })) ? true : undefined
       })
       abandon.signal.throwIfAborted()
