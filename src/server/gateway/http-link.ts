@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { Agent, request as requestHttp } from 'node:http'
-import { request as requestHttps, Agent as SecureAgent } from 'node:https'
-import type { Link } from './link.ts'
-import { broken, LARGEST_ANSWER } from './link.ts'
+import type { Dispatcher, Pool } from 'undici'
+import type { HeaderField } from './credential.ts'
+import { broken, LARGEST_ANSWER, type Link } from './link.ts'
+import type { Patience } from './patience.ts'
 
 /** Where an upstream that speaks HTTP is. */
 export interface HttpPlace {
@@ -11,68 +11,126 @@ export interface HttpPlace {
   readonly socketPath?: string
 }
 
+export interface HttpLinkOptions {
+  /** The upstream's, made anew for each call. */
+  readonly credential: () => HeaderField | undefined
+  /** That may be open at a time. */
+  readonly connections: number
+  /** Milliseconds for a call, opening a connection included. */
+  readonly timeout: number
+}
+
 /** Kept connections are given up before most servers do it, in milliseconds: a call on one that ends would be lost. */
 const IDLE_MS = 4_000
+/** How long it may take to open one, in milliseconds. */
+const CONNECT_MS = 5_000
 
-/** One POST a call, over connections that are kept. */
+const FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json']
+
+/**
+ * One POST a call, over connections that are kept. undici's, since node:http's client takes more processor time than the rest
+ * of a call's way: 56 µs, and 32 with all that can be left out, against 20 (measured). It follows no redirects, and sends
+ * nothing again: over a kept connection that has just ended, it may have been taken.
+ */
 export class HttpLink implements Link {
-  readonly #place: HttpPlace
-  readonly #headers: () => Promise<Record<string, string>>
-  readonly #agent: Agent
+  readonly #path: string
+  readonly #credential: () => HeaderField | undefined
+  #pool: Pool | undefined
+  readonly #opening: Promise<Pool>
 
-  /** `headers`: the upstream's credential, made anew for each call. */
-  constructor(place: HttpPlace, headers: () => Promise<Record<string, string>>, connections: number) {
-    this.#place = place
-    this.#headers = headers
-    const options = { keepAlive: true, maxSockets: connections, timeout: IDLE_MS }
-    this.#agent = place.url.protocol === 'https:' ? new SecureAgent(options) : new Agent(options)
+  constructor(place: HttpPlace, options: HttpLinkOptions) {
+    this.#path = place.url.pathname + place.url.search
+    this.#credential = options.credential
+    this.#opening = openPool(place, options)
+    void this.#opening.then((pool) => {
+      this.#pool = pool
+    })
   }
 
-  async request(text: string, _id: number, signal: AbortSignal): Promise<string> {
-    return this.#post(text, signal).catch((error: unknown) => Promise.reject(broken(error)))
-  }
-
-  async #post(text: string, signal: AbortSignal): Promise<string> {
-    const { url, socketPath } = this.#place
-    const headers = {
-      'Content-Type': 'application/json',
-      Accept: 'application/json',
-      'Content-Length': Buffer.byteLength(text),
-      ...(await this.#headers()),
-    }
-    const request = url.protocol === 'https:' ? requestHttps : requestHttp
+  request(text: string, _id: number, patience: Patience): Promise<string> {
     return new Promise((resolve, reject) => {
-      const where = socketPath === undefined ? {} : { socketPath }
-      const req = request(url, { method: 'POST', agent: this.#agent, headers, signal, ...where })
-      // Not tried again: over a kept connection that has just ended, it may have been taken.
-      req.on('error', reject)
-      req.on('upgrade', (_res, socket) => {
-        socket.destroy()
-        reject(new Error('it wants to speak another protocol'))
-      })
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-      req.on('response', (res) => {
-        const chunks: Buffer[] = []
-        let size = 0
-        res.on('data', (chunk: Buffer) => {
-          chunks.push(chunk)
-          size += chunk.length
-          if (size > LARGEST_ANSWER)
-            req.destroy(new Error(`the answer is larger than ${LARGEST_ANSWER} bytes`))
-        })
-        res.on('error', reject)
-        res.on('aborted', () => reject(new Error('the answer was cut off')))
-        res.on('end', () => {
-          const bytes = Buffer.concat(chunks)
-          if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
-          else reject(new Error('the answer is no UTF-8'))
-        })
-      })
-      req.end(text)
+      const field = this.#credential()
+      const headers = field === undefined ? FIELDS : [...FIELDS, ...field]
+      const request = { method: 'POST', path: this.#path, headers, body: text } as const
+      const answer = new Answer(patience, resolve, reject)
+      if (this.#pool !== undefined) this.#pool.dispatch(request, answer)
+      else void this.#opening.then((pool) => pool.dispatch(request, answer))
     })
   }
 
   close(): void {
-    this.#agent.destroy()
+    void this.#opening.then((pool) => pool.destroy())
+  }
+}
+
+/** Loaded only where an upstream speaks HTTP: it takes a tenth of a second and 19 MB. */
+async function openPool(
+  { url, socketPath }: HttpPlace,
+  { connections, timeout }: HttpLinkOptions,
+): Promise<Pool> {
+  const { Pool } = await import('undici')
+  return new Pool(url.origin, {
+    connections,
+    allowH2: false,
+    keepAliveTimeout: IDLE_MS,
+    keepAliveMaxTimeout: IDLE_MS,
+    // A call's own patience is what ends it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: LARGEST_ANSWER,
+    connect: { ...(socketPath !== undefined && { socketPath }), timeout: Math.min(timeout, CONNECT_MS) },
+  })
+}
+
+/** One answer on its way: what undici tells of it, until it is whole or nobody waits for it any more. */
+class Answer implements Dispatcher.DispatchHandler {
+  readonly #patience: Patience
+  readonly #resolve: (text: string) => void
+  readonly #reject: (error: unknown) => void
+  readonly #chunks: Buffer[] = []
+  #controller: Dispatcher.DispatchController | undefined
+
+  constructor(patience: Patience, resolve: (text: string) => void, reject: (error: unknown) => void) {
+    this.#patience = patience
+    this.#resolve = resolve
+    this.#reject = reject
+    patience.onEnd(this.#giveUp)
+  }
+
+  /** One whose connection is only being opened is given up when it is open: before anything is sent. */
+  readonly #giveUp = (reason: unknown) => {
+    this.#controller?.abort(reason as Error)
+    this.#fail(reason)
+  }
+
+  #fail(cause: unknown): void {
+    this.#patience.off(this.#giveUp)
+    this.#reject(broken(cause))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#patience.reason !== undefined) controller.abort(this.#patience.reason as Error)
+  }
+
+  onResponseStart(): void {} // an upstream that refuses may say so by the status as well
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const chunks = this.#chunks
+    const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    if (!isUtf8(bytes)) {
+      this.#fail(new Error('the answer is no UTF-8'))
+      return
+    }
+    this.#patience.off(this.#giveUp)
+    this.#resolve(bytes.toString('utf8'))
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(error)
   }
 }
