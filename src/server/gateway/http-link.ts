@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Dispatcher, Pool } from 'undici'
+import type { Client, Dispatcher } from 'undici'
 import type { HeaderField } from './credential.ts'
 import { broken, LARGEST_ANSWER, type Link } from './link.ts'
 import type { Patience } from './patience.ts'
@@ -9,15 +9,6 @@ export interface HttpPlace {
   readonly url: URL
   /** The Unix socket, if it is one. */
   readonly socketPath?: string
-}
-
-export interface HttpLinkOptions {
-  /** The upstream's, made anew for each call. */
-  readonly credential: () => HeaderField | undefined
-  /** That may be open at a time. */
-  readonly connections: number
-  /** Milliseconds for a call, opening a connection included. */
-  readonly timeout: number
 }
 
 /** Kept connections are given up before most servers do it, in milliseconds: a call on one that ends would be lost. */
@@ -35,42 +26,66 @@ const FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json'
 export class HttpLink implements Link {
   readonly #path: string
   readonly #credential: () => HeaderField | undefined
-  #pool: Pool | undefined
-  readonly #opening: Promise<Pool>
+  readonly #loading: Promise<() => Client>
+  #makeClient: (() => Client) | undefined
+  /** A connection each. Those that are free are taken from the end: the rest of them grow old and are closed. */
+  readonly #clients = new Set<Client>()
+  readonly #free: Client[] = []
 
-  constructor(place: HttpPlace, options: HttpLinkOptions) {
+  /** `credential`: the upstream's, made anew for each call. */
+  constructor(place: HttpPlace, credential: () => HeaderField | undefined) {
     this.#path = place.url.pathname + place.url.search
-    this.#credential = options.credential
-    this.#opening = openPool(place, options)
-    void this.#opening.then((pool) => {
-      this.#pool = pool
+    this.#credential = credential
+    this.#loading = loadClient(place)
+  }
+
+  async request(text: string, _id: number, patience: Patience): Promise<string> {
+    this.#makeClient ??= await this.#loading
+    patience.throwIfOver()
+    const field = this.#credential()
+    const headers = field === undefined ? FIELDS : [...FIELDS, ...field]
+    const client = this.#free.pop() ?? this.#open(this.#makeClient)
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: unknown) => {
+        this.#drop(client)
+        reject(broken(reason))
+      }
+      const done = (bytes: Buffer) => {
+        patience.off(giveUp)
+        this.#free.push(client)
+        if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
+        else reject(broken(new Error('the answer is no UTF-8')))
+      }
+      const fail = (error: unknown) => {
+        patience.off(giveUp)
+        giveUp(error)
+      }
+      patience.onEnd(giveUp)
+      client.dispatch({ method: 'POST', path: this.#path, headers, body: text }, new Answer(done, fail))
     })
   }
 
-  request(text: string, _id: number, patience: Patience): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const field = this.#credential()
-      const headers = field === undefined ? FIELDS : [...FIELDS, ...field]
-      const request = { method: 'POST', path: this.#path, headers, body: text } as const
-      const answer = new Answer(patience, resolve, reject)
-      if (this.#pool !== undefined) this.#pool.dispatch(request, answer)
-      else void this.#opening.then((pool) => pool.dispatch(request, answer))
-    })
+  #open(makeClient: () => Client): Client {
+    const client = makeClient()
+    this.#clients.add(client)
+    return client
+  }
+
+  /** With its connection, and what is under way on it; what waits for a connection that is only being opened is never sent. */
+  #drop(client: Client): void {
+    this.#clients.delete(client)
+    void client.destroy()
   }
 
   close(): void {
-    void this.#opening.then((pool) => pool.destroy())
+    for (const client of this.#clients) this.#drop(client)
   }
 }
 
 /** Loaded only where an upstream speaks HTTP: it takes a tenth of a second and 19 MB. */
-async function openPool(
-  { url, socketPath }: HttpPlace,
-  { connections, timeout }: HttpLinkOptions,
-): Promise<Pool> {
-  const { Pool } = await import('undici')
-  return new Pool(url.origin, {
-    connections,
+async function loadClient({ url, socketPath }: HttpPlace): Promise<() => Client> {
+  const { Client } = await import('undici')
+  const options = {
     allowH2: false,
     keepAliveTimeout: IDLE_MS,
     keepAliveMaxTimeout: IDLE_MS,
@@ -78,40 +93,23 @@ async function openPool(
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: LARGEST_ANSWER,
-    connect: { ...(socketPath !== undefined && { socketPath }), timeout: Math.min(timeout, CONNECT_MS) },
-  })
+    connect: { timeout: CONNECT_MS, ...(socketPath !== undefined && { socketPath }) },
+  }
+  return () => new Client(url.origin, options)
 }
 
-/** One answer on its way: what undici tells of it, until it is whole or nobody waits for it any more. */
+/** What undici tells of one answer, until it is whole or has failed. */
 class Answer implements Dispatcher.DispatchHandler {
-  readonly #patience: Patience
-  readonly #resolve: (text: string) => void
-  readonly #reject: (error: unknown) => void
+  readonly #done: (bytes: Buffer) => void
+  readonly #fail: (error: unknown) => void
   readonly #chunks: Buffer[] = []
-  #controller: Dispatcher.DispatchController | undefined
 
-  constructor(patience: Patience, resolve: (text: string) => void, reject: (error: unknown) => void) {
-    this.#patience = patience
-    this.#resolve = resolve
-    this.#reject = reject
-    patience.onEnd(this.#giveUp)
+  constructor(done: (bytes: Buffer) => void, fail: (error: unknown) => void) {
+    this.#done = done
+    this.#fail = fail
   }
 
-  /** One whose connection is only being opened is given up when it is open: before anything is sent. */
-  readonly #giveUp = (reason: unknown) => {
-    this.#controller?.abort(reason as Error)
-    this.#fail(reason)
-  }
-
-  #fail(cause: unknown): void {
-    this.#patience.off(this.#giveUp)
-    this.#reject(broken(cause))
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#patience.reason !== undefined) controller.abort(this.#patience.reason as Error)
-  }
+  onRequestStart(): void {}
 
   onResponseStart(): void {} // an upstream that refuses may say so by the status as well
 
@@ -121,13 +119,7 @@ class Answer implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     const chunks = this.#chunks
-    const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-    if (!isUtf8(bytes)) {
-      this.#fail(new Error('the answer is no UTF-8'))
-      return
-    }
-    this.#patience.off(this.#giveUp)
-    this.#resolve(bytes.toString('utf8'))
+    this.#done(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks))
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

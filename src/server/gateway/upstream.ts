@@ -128,11 +128,7 @@ export class Upstream {
 /** Why a call is aborted whose caller has gone, or has lost the right to its answer. */
 export const ABANDONED = new Failure('upstream', 'The call was abandoned.')
 
-function linkTo(
-  { url, concurrency, timeout }: UpstreamOptions,
-  credential: Credential,
-  onMessage: OnMessage,
-): Link {
+function linkTo({ url }: UpstreamOptions, credential: Credential, onMessage: OnMessage): Link {
   const field = () => credential.field()
   const headers = async () => Object.fromEntries([field()].filter((found) => found !== undefined))
   const place = parseUpstream(url)
@@ -140,7 +136,7 @@ function linkTo(
     case undefined:
       throw new RangeError(`not a place: ${url}`)
     case 'http':
-      return new HttpLink(place, { credential: field, connections: concurrency, timeout })
+      return new HttpLink(place, field)
     case 'ws':
       return new WebSocketLink(place.url, headers, onMessage)
     case 'tcp':
