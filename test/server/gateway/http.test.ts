@@ -143,20 +143,17 @@ describe('a call over HTTP', () => {
     const directory = temporaryDirectory(t)
     const { cert, key } = await makeCertificate(directory, 'upstream', 'IP:127.0.0.1')
     const heard: string[] = []
+    let over = 0
     const secure = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
+      socket.on('close', () => over++)
       onRequest(socket, (text, id) => {
         heard.push(text)
         const body = `{"id":${id},"result":1}`
         socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
       })
-    })
+    }).on('tlsClientError', () => over++)
     const held: Socket[] = []
-    let holds = true
-    const server = createServer((socket) => {
-      socket.on('error', () => {})
-      if (holds) held.push(socket)
-      else secure.emit('connection', socket)
-    })
+    const server = createServer((socket) => held.push(socket.on('error', () => {})))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     t.after(() => void server.close())
     const { port } = server.address() as { port: number }
@@ -165,12 +162,11 @@ describe('a call over HTTP', () => {
     const leave = walkAway(daemon, 'http.gone', token)
     await until('it connects', () => held.length === 1)
     leave()
-    holds = false
-    secure.emit('connection', held[0])
-    await until(
-      'the next one comes through',
-      async () => (await call(daemon, 'http.here', [], { token })).status === 200,
-    )
+    const next = call(daemon, 'http.here', [], { token })
+    await until('the next one connects, since there is nobody before it any more', () => held.length === 2)
+    for (const socket of held) secure.emit('connection', socket)
+    assert.equal((await next).status, 200)
+    await until('both connections are over', () => over === 2)
     assert.ok(heard.every((text) => !text.includes('gone')))
   })
 })
