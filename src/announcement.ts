@@ -39,8 +39,9 @@ const WARNINGS: ReadonlySet<AuditEvent['event']> = new Set(['token.ending', 'tok
 /** What the daemon does by itself is of less interest than what it was asked for. */
 export function announce(event: AuditEvent, log: Logger): void {
   if (WARNINGS.has(event.event)) log.warn(event, inSentence(event))
-  else if (event.by.kind === 'daemon' || event.event === 'upstream.call') log.debug(event, inSentence(event))
-  else log.info(event, inSentence(event))
+  else if (event.by.kind === 'daemon' || event.event === 'upstream.call') {
+    if (log.isLevelEnabled('debug')) log.debug(event, inSentence(event)) // each call that is passed on comes here
+  } else log.info(event, inSentence(event))
 }
 
 /** Control characters, line ends and those that turn text around, as escapes: a name must not write to a terminal or a log. */

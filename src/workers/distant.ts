@@ -20,11 +20,13 @@ export function slotsIn(main: Errands<MainOffices>, upstream: string): SlotKeepe
   const give = () => void main.ask('giveSlot', upstream)
   return {
     give,
-    take(signal) {
-      signal.throwIfAborted()
+    take(patience) {
+      patience.throwIfOver()
       return new Promise((resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-        main.ask('takeSlot', upstream).then(() => (signal.aborted ? give() : resolve()), reject)
+        patience.onEnd(reject)
+        main
+          .ask('takeSlot', upstream)
+          .then(() => (patience.reason === undefined ? resolve() : give()), reject)
       })
     },
   }

@@ -3,6 +3,7 @@ import type { Actor } from '../auth/records.ts'
 import type { Gatehouse } from '../gatehouse.ts'
 import type { Reloaded } from '../methods/method.ts'
 import type { Maybe } from '../protocol/maybe.ts'
+import { Patience } from '../server/gateway/patience.ts'
 import type { SlotKeeper } from '../server/gateway/slots.ts'
 import type { MainOffices, RateKind } from './offices.ts'
 
@@ -26,7 +27,7 @@ export function mainOffices(
   return {
     takeRate: (kind, name, rate) => rates[kind].take(name, rate),
     waitRate: (kind, name, rate) => rates[kind].wait(name, rate),
-    takeSlot: (upstream) => slotsOf(upstream).take(new AbortController().signal),
+    takeSlot: async (upstream) => slotsOf(upstream).take(new Patience()),
     giveSlot: (upstream) => slotsOf(upstream).give(),
     beginBackup: () => backups.begin(),
     readBackup: (id, from) => backups.read(id, from),

@@ -16,11 +16,15 @@ export interface CertificateFiles {
   readonly key: string
 }
 
-/** Makes a certificate with its key, in files of that name. */
-export async function makeCertificate(directory: string, name: string): Promise<CertificateFiles> {
+/** Makes a certificate with its key, in files of that name. `place`: what it is for, beside the name in every one. */
+export async function makeCertificate(
+  directory: string,
+  name: string,
+  place = `DNS:${NAME}`,
+): Promise<CertificateFiles> {
   const files = { cert: join(directory, `${name}.crt`), key: join(directory, `${name}.key`) }
   const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const subject = ['-subj', `/CN=${NAME}`, '-addext', `subjectAltName=DNS:${NAME}`]
+  const subject = ['-subj', `/CN=${NAME}`, '-addext', `subjectAltName=${place}`]
   const { code, stderr } = await run('openssl', [
     'req',
     ...kind,

@@ -1,4 +1,5 @@
 import { broken, type OnMessage } from './link.ts'
+import type { Patience } from './patience.ts'
 
 interface Pending {
   readonly resolve: (text: string) => void
@@ -14,24 +15,24 @@ export class Correlation {
     this.#onMessage = onMessage
   }
 
-  /** Waits for the answer to what `send` sends; forgets it when `signal` is aborted: a late one then answers nothing. */
-  wait(id: number, signal: AbortSignal, send: () => void): Promise<string> {
+  /** Waits for the answer to what `send` sends; forgets it when `patience` ends: a late one then answers nothing. */
+  wait(id: number, patience: Patience, send: () => void): Promise<string> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(broken(signal.reason))
+      if (patience.reason !== undefined) {
+        reject(broken(patience.reason))
         return
       }
-      const abort = () => {
+      const giveUp = (reason: unknown) => {
         this.#pending.delete(id)
-        reject(broken(signal.reason))
+        reject(broken(reason))
       }
       const settle = <T>(end: (value: T) => void) => {
         return (value: T) => {
-          signal.removeEventListener('abort', abort)
+          patience.off(giveUp)
           end(value)
         }
       }
-      signal.addEventListener('abort', abort, { once: true })
+      patience.onEnd(giveUp)
       this.#pending.set(id, { resolve: settle(resolve), reject: settle(reject) })
       send()
     })

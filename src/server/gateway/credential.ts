@@ -11,6 +11,9 @@ export interface UpstreamCredential {
   readonly name?: string | undefined
 }
 
+/** Its name and its value. */
+export type HeaderField = readonly [name: string, value: string]
+
 /** Adds an upstream's credential to calls. The file is read again when it has changed: bitcoind writes another at each start. */
 export class Credential {
   readonly #credential: UpstreamCredential | undefined
@@ -20,17 +23,18 @@ export class Credential {
     this.#credential = credential
   }
 
-  async headers(): Promise<Record<string, string>> {
+  /** The header field that carries it, if one does. */
+  field(): HeaderField | undefined {
     switch (this.#credential?.kind) {
       case 'header':
-        return { [this.#credential.name ?? 'Authorization']: this.#secret() }
+        return [this.#credential.name ?? 'Authorization', this.#secret()]
       case 'basic':
       case 'cookie-file':
-        return { Authorization: `Basic ${Buffer.from(this.#secret()).toString('base64')}` }
+        return ['Authorization', `Basic ${Buffer.from(this.#secret()).toString('base64')}`]
       case 'jwt-hs256':
-        return { Authorization: `Bearer ${freshJwt(this.#secret())}` }
+        return ['Authorization', `Bearer ${freshJwt(this.#secret())}`]
       default:
-        return {}
+        return undefined
     }
   }
 

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { actorOf } from '../../auth/actor.ts'
 import type { TokenCaller } from '../../auth/caller.ts'
-import { groundOf } from '../../auth/ground.ts'
 import type { Ledger } from '../../auth/ledger.ts'
+import { groundSteps } from '../../auth/presumed-ground.ts'
 import type { DaemonFacts, Method } from '../../methods/method.ts'
 import type { Params } from '../../protocol/jsonrpc.ts'
 import { shape } from '../../protocol/schema.ts'
@@ -15,6 +15,7 @@ import { discover, isMethodName } from './catalogue.ts'
 import type { UpstreamCredential } from './credential.ts'
 import { memberText } from './json-text.ts'
 import { broken, type OnMessage } from './link.ts'
+import { Patience } from './patience.ts'
 import type { SlotKeeper } from './slots.ts'
 import { ABANDONED, Upstream, type UpstreamOptions } from './upstream.ts'
 
@@ -89,7 +90,7 @@ export class Gateway {
   async #refresh(): Promise<void> {
     try {
       const ask = (method: string, bare: boolean) =>
-        this.#upstream.call(method, undefined, new AbortController(), bare)
+        this.#upstream.call(method, undefined, new Patience(), bare)
       this.#list(await discover(ask))
     } catch (err) {
       if (!this.#known)
@@ -129,24 +130,24 @@ export class Gateway {
   async #call(name: string, params: Params | undefined, caller: TokenCaller): Promise<Verbatim> {
     const { ledger, daemon } = this.#parts
     const { namespace, strip } = this.#rule
-    const abandon = new AbortController()
-    const abort = () => abandon.abort(ABANDONED)
-    caller.line?.onClosed.add(abort)
-    const untie = daemon.tieCall(caller, abort)
+    const patience = new Patience()
+    const abandon = () => patience.end(ABANDONED)
+    caller.line?.onClosed.add(abandon)
+    const untie = daemon.tieCall(caller, abandon)
     try {
       const audit = [
         { event: 'upstream.call', by: actorOf(caller), upstream: this.name, method: name } as const,
       ]
-      await ledger.decide(async () => {
-        const { steps } = await groundOf(caller, this.#parts)
+      await ledger.decide(async (attempt) => {
+        const steps = await groundSteps(caller, this.#parts, attempt)
         return (await ledger.commit({ steps, audit })) ? true : undefined
       })
-      abandon.signal.throwIfAborted()
+      patience.throwIfOver()
       this.#audience.add(caller, (onEnd) => caller.outlet?.onClose(daemon.tieListener(caller, onEnd)))
-      return await this.#upstream.call(strip ? name.slice(namespace.length) : name, params, abandon)
+      return await this.#upstream.call(strip ? name.slice(namespace.length) : name, params, patience)
     } finally {
       untie()
-      caller.line?.onClosed.delete(abort)
+      caller.line?.onClosed.delete(abandon)
     }
   }
 

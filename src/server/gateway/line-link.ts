@@ -4,6 +4,7 @@ import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Correlation } from './correlation.ts'
 import { awaitOpen, isLate, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import type { Patience } from './patience.ts'
 
 const NEWLINE = 0x0a
 /** How long it may take to connect, in milliseconds. */
@@ -41,19 +42,19 @@ export class LineLink implements Link {
     this.#onMessage = onMessage
   }
 
-  async request(text: string, id: number, signal: AbortSignal): Promise<string> {
-    const line = await this.#connected(signal)
+  async request(text: string, id: number, patience: Patience): Promise<string> {
+    const line = await this.#connected(patience)
     const { pipe, correlation, heard } = line
     // Late, and nothing was heard since: it hangs. What it has not read must not be done after its caller was told so.
-    signal.addEventListener('abort', () => {
-      if (isLate(signal.reason) && (heard === line.heard || pipe.output.writableLength > 0)) this.#drop(line)
+    patience.onEnd((reason) => {
+      if (isLate(reason) && (heard === line.heard || pipe.output.writableLength > 0)) this.#drop(line)
     })
-    return correlation.wait(id, signal, () => pipe.output.write(`${text}\n`))
+    return correlation.wait(id, patience, () => pipe.output.write(`${text}\n`))
   }
 
-  async #connected(signal: AbortSignal): Promise<Line> {
+  async #connected(patience: Patience): Promise<Line> {
     this.#open ??= this.#connect()
-    return awaitOpen(this.#open, signal)
+    return awaitOpen(this.#open, patience)
   }
 
   async #connect(): Promise<Line> {

@@ -1,9 +1,10 @@
 import { Failure } from '../../protocol/failures.ts'
+import type { Patience } from './patience.ts'
 
 /** The way to an upstream: requests as text, with ids of ours, and answers as text. */
 export interface Link {
-  /** Resolves to the whole text of the response with that id. Rejects with `upstream`. Gives up when `signal` is aborted. */
-  request(text: string, id: number, signal: AbortSignal): Promise<string>
+  /** Resolves to the whole text of the response with that id. Rejects with `upstream`. Gives up when `patience` ends. */
+  request(text: string, id: number, patience: Patience): Promise<string>
   close(): void
 }
 
@@ -25,12 +26,19 @@ export function broken(cause: unknown): Failure {
   )
 }
 
-/** What a connection comes to, for a call that waits for it no longer than its signal lets it. */
-export function awaitOpen<T>(open: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+/** What a connection comes to, for a call that waits for it as long as its patience lasts. */
+export function awaitOpen<T>(open: Promise<T>, patience: Patience): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: unknown) => {
+      patience.off(refuse)
+      reject(broken(error))
+    }
+    patience.onEnd(refuse)
+    open.then((opened) => {
+      patience.off(refuse)
+      resolve(opened)
+    }, refuse)
   })
-  return Promise.race([open, aborted]).catch((error: unknown) => Promise.reject(broken(error)))
 }
 
 export function isLate(reason: unknown): boolean {

@@ -1,11 +1,13 @@
 import { tooMany } from '../../protocol/failures.ts'
+import type { Maybe } from '../../protocol/maybe.ts'
+import type { Patience } from './patience.ts'
 
 /** Calls that wait for a slot, for each slot that there is. */
 const WAITING_PER_SLOT = 32
 
 /** Who gives out slots: this thread, or another one that is asked. */
 export interface SlotKeeper {
-  take(signal: AbortSignal): Promise<void>
+  take(patience: Patience): Maybe<void>
   give(): void
 }
 
@@ -20,26 +22,26 @@ export class Slots implements SlotKeeper {
     this.#mostWaiting = count * WAITING_PER_SLOT
   }
 
-  /** Throws `limited` where too many wait; rejects with the signal's reason. Give it back. */
-  async take(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+  /** Throws `limited` where too many wait; rejects with the reason for which patience ends. Give it back. */
+  take(patience: Patience): Maybe<void> {
+    patience.throwIfOver()
     if (this.#free > 0) {
       this.#free--
-      return
+      return undefined
     }
     if (this.#waiting.size >= this.#mostWaiting) {
       throw tooMany('Too many calls wait for this service: try again later.', 1)
     }
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       const mine = () => {
-        signal.removeEventListener('abort', abort)
+        patience.off(giveUp)
         resolve()
       }
-      const abort = () => {
+      const giveUp = (reason: unknown) => {
         this.#waiting.delete(mine)
-        reject(signal.reason as Error)
+        reject(reason)
       }
-      signal.addEventListener('abort', abort, { once: true })
+      patience.onEnd(giveUp)
       this.#waiting.add(mine)
     })
   }

@@ -8,6 +8,7 @@ import { HttpLink } from './http-link.ts'
 import { holdsUnsafeInteger, memberText, onOneLine } from './json-text.ts'
 import { LineLink, programPipe, socketPipe } from './line-link.ts'
 import { broken, type Link, late, type OnMessage } from './link.ts'
+import type { Patience } from './patience.ts'
 import { parseUpstream } from './place.ts'
 import type { SlotKeeper } from './slots.ts'
 import { WebSocketLink } from './ws-link.ts'
@@ -46,12 +47,12 @@ export class Upstream {
 
   /**
    * Its answer's `result`, byte for byte. Rejects with `upstream` (502, 504 when late), `limited`, `invalid_params`, or what
-   * the upstream itself refuses with. `abandon` is aborted when nobody waits for the answer any more.
+   * the upstream itself refuses with. `patience` ends when nobody waits for the answer any more.
    */
   async call(
     method: string,
     params: Params | undefined,
-    abandon: AbortController,
+    patience: Patience,
     bare = false,
   ): Promise<Verbatim> {
     if (holdsUnsafeInteger(params))
@@ -59,16 +60,15 @@ export class Upstream {
         'invalid_params',
         'A number is beyond ±(2^53-1): it would not reach the service as it is.',
       )
-    const { signal } = abandon
     const trial = this.#circuit.enter()
-    const timer = setTimeout(() => abandon.abort(late()), this.#options.timeout)
+    const timer = setTimeout(() => patience.end(late()), this.#options.timeout)
     try {
       const id = ++this.#lastId
-      const answer = readAnswer(await this.#exchange(id, method, params, signal, bare), id)
+      const answer = readAnswer(await this.#exchange(id, method, params, patience, bare), id)
       this.#circuit.succeeded()
       return answer
     } catch (thrown) {
-      throw this.#judge(thrown, signal, trial)
+      throw this.#judge(thrown, patience, trial)
     } finally {
       clearTimeout(timer)
     }
@@ -78,31 +78,28 @@ export class Upstream {
     id: number,
     method: string,
     params: Params | undefined,
-    signal: AbortSignal,
+    patience: Patience,
     bare: boolean,
   ): Promise<string> {
-    await this.#slots.take(signal)
+    const slot = this.#slots.take(patience)
+    if (slot !== undefined) await slot
     try {
       const given = bare ? params : this.#credential.params(params)
-      const text = JSON.stringify({
-        jsonrpc: '2.0',
-        id,
-        method,
-        ...(given !== undefined && { params: given }),
-      })
-      return await this.#link.request(text, id, signal)
+      const rest = given === undefined ? '' : `,"params":${JSON.stringify(given)}`
+      const text = `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${rest}}`
+      return await this.#link.request(text, id, patience)
     } finally {
       this.#slots.give()
     }
   }
 
   /** What a failed call says about the upstream. */
-  #judge(thrown: unknown, signal: AbortSignal, trial: boolean): unknown {
+  #judge(thrown: unknown, { reason }: Patience, trial: boolean): unknown {
     if (thrown instanceof UpstreamError) {
       this.#circuit.succeeded()
       return thrown
     }
-    const failure = signal.aborted ? broken(signal.reason) : broken(thrown)
+    const failure = broken(reason ?? thrown)
     if (failure.name !== 'upstream' || failure === ABANDONED) this.#circuit.abandoned(trial)
     else this.#circuit.failed(trial)
     if (failure.cause !== undefined) this.#tell(failure.cause)
@@ -131,14 +128,15 @@ export class Upstream {
 /** Why a call is aborted whose caller has gone, or has lost the right to its answer. */
 export const ABANDONED = new Failure('upstream', 'The call was abandoned.')
 
-function linkTo({ url, concurrency }: UpstreamOptions, credential: Credential, onMessage: OnMessage): Link {
-  const headers = () => credential.headers()
+function linkTo({ url }: UpstreamOptions, credential: Credential, onMessage: OnMessage): Link {
+  const field = () => credential.field()
+  const headers = async () => Object.fromEntries([field()].filter((found) => found !== undefined))
   const place = parseUpstream(url)
   switch (place?.kind) {
     case undefined:
       throw new RangeError(`not a place: ${url}`)
     case 'http':
-      return new HttpLink(place, headers, concurrency)
+      return new HttpLink(place, field)
     case 'ws':
       return new WebSocketLink(place.url, headers, onMessage)
     case 'tcp':

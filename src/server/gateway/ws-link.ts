@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import { Correlation } from './correlation.ts'
 import { awaitOpen, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import type { Patience } from './patience.ts'
 
 /** How long an upstream may be silent before it is asked whether it is there, in milliseconds. */
 const HEARTBEAT_MS = 30_000
@@ -27,22 +28,22 @@ export class WebSocketLink implements Link {
     this.#onMessage = onMessage
   }
 
-  async request(text: string, id: number, signal: AbortSignal): Promise<string> {
-    const { ws, correlation } = await this.#connected(signal)
-    return correlation.wait(id, signal, () => ws.send(text))
+  async request(text: string, id: number, patience: Patience): Promise<string> {
+    const { ws, correlation } = await this.#connected(patience)
+    return correlation.wait(id, patience, () => ws.send(text))
   }
 
-  async #connected(signal: AbortSignal): Promise<Connection> {
-    const open = await this.#opened(signal)
+  async #connected(patience: Patience): Promise<Connection> {
+    const open = await this.#opened(patience)
     if (open.ws.readyState === WebSocket.OPEN) return open
     open.ws.terminate() // it is closing, and what is sent into it is lost
     this.#open = undefined
-    return this.#opened(signal)
+    return this.#opened(patience)
   }
 
-  async #opened(signal: AbortSignal): Promise<Connection> {
+  async #opened(patience: Patience): Promise<Connection> {
     this.#open ??= this.#connect()
-    return awaitOpen(this.#open, signal)
+    return awaitOpen(this.#open, patience)
   }
 
   async #connect(): Promise<Connection> {
