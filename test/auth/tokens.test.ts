@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Live } from '../../src/auth/live.ts'
-import { lastAccessKey, tokenKey } from '../../src/auth/records.ts'
+import { lastAccessKey, tokenKey, type UserRecord, userKey, userSignal } from '../../src/auth/records.ts'
 import { erasure, parseToken } from '../../src/auth/token-steps.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import type { Entry, Store } from '../../src/store/store.ts'
@@ -9,6 +9,29 @@ import { authority, keys, LOCAL, observed } from '../support/parts.ts'
 
 const DAY = 86_400_000
 const never = new AbortController().signal
+
+describe('a mint', () => {
+  it('makes up another name where its own is taken', async () => {
+    const { tokens } = await authority()
+    const { record } = await tokens.mint({ ttl: 10 }, LOCAL)
+    const next = `minted-${Number(record.id) + 2}`
+    await tokens.mint({ ttl: 10, name: next }, LOCAL)
+    const taken = await tokens.mint({ ttl: 10 }, LOCAL)
+    assert.equal(taken.record.name, `${next}-1`)
+  })
+
+  it('goes by its owner as they are now, however often they change', async () => {
+    const { tokens, users, ledger, store } = await authority()
+    for (const surname of ['one', 'two']) {
+      await tokens.mint({ ttl: 10 }, LOCAL)
+      const { key, version } = (await store.get(userKey('1'))) ?? assert.fail()
+      const changed = { ...(users.find('1') as UserRecord), surname }
+      const steps = [{ key, expect: version, write: JSON.stringify(changed) }]
+      assert.ok(await ledger.commit({ steps, audit: [], signals: [userSignal('1', changed)] }))
+    }
+    await tokens.mint({ ttl: 10 }, LOCAL)
+  })
+})
 
 describe('verification', () => {
   it('refuses a token from the very millisecond of its end', async () => {
