@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Logger } from 'pino'
 import type { Clock } from '../store/clock.ts'
+import { atMost } from './at-most.ts'
 import { describeToken, type Ledger } from './ledger.ts'
 import { LineCap } from './line-cap.ts'
 import { DAEMON, type TokenRecord } from './records.ts'
@@ -14,7 +15,7 @@ export class LateUses {
   readonly #ledger: Ledger
   readonly #cap: LineCap
   readonly #log: Logger
-  readonly #told = new LRUCache<string, true>({ max: MOST, ttl: QUIET_MS })
+  readonly #told = new LRUCache<string, true>({ ...atMost(MOST), ttl: QUIET_MS })
 
   constructor(ledger: Ledger, clock: Clock, log: Logger) {
     this.#ledger = ledger

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
+import { atMost } from './at-most.ts'
 import { decodeSignal, type TokenRecord, tokenKey } from './records.ts'
 import { parseToken } from './token-steps.ts'
 
@@ -20,7 +21,7 @@ export class TokenTexts implements Feed {
   readonly #store: Store
   readonly #clock: Clock
   readonly #word: (record: TokenRecord) => TokenText
-  readonly #known = new LRUCache<string, TokenText>({ max: MOST })
+  readonly #known = new LRUCache<string, TokenText>(atMost(MOST))
 
   constructor(store: Store, clock: Clock, word: (record: TokenRecord) => TokenText) {
     this.#store = store

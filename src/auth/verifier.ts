@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { after, type Maybe } from '../protocol/maybe.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
+import { atMost } from './at-most.ts'
 import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
 import type { Live, Verified } from './live.ts'
@@ -45,7 +46,7 @@ export class Verifier implements Feed {
     this.#clock = parts.clock
     this.#users = parts.users
     this.#cache = new LRUCache({
-      max: parts.cacheSize,
+      ...atMost(parts.cacheSize),
       dispose: (live) => {
         live.stale = true
       },

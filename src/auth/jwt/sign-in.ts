@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../store/clock.ts'
 import type { Feed, Store } from '../../store/store.ts'
+import { atMost } from '../at-most.ts'
 import type { Enlistment } from '../enlistment.ts'
 import type { Live, SignedClaims, Verified } from '../live.ts'
 import { decodeSignal, type TokenRecord, type UserRecord } from '../records.ts'
@@ -57,7 +58,7 @@ export class SignIn implements Feed {
     this.#enlistment = parts.enlistment
     this.#clock = parts.clock
     this.#cache = new LRUCache({
-      max: CACHED,
+      ...atMost(CACHED),
       dispose: (live) => {
         live.stale = true
       },
