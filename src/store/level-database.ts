@@ -1,4 +1,4 @@
-import { Level } from 'level'
+import { ClassicLevel } from 'classic-level'
 import type { Batch } from './batch.ts'
 import { type Continuity, MARKERS } from './continuity.ts'
 import { DamagedRecord, decodeRecord, encodeRecord } from './record.ts'
@@ -8,7 +8,7 @@ import { type Entry, type Found, prefixed, type Range, type Snapshot, Unavailabl
  * Keys go in as bytes: with text keys classic-level 3.0.0's getSync writes them into a buffer of a fixed size and does not
  * notice when the end of a long one is lost in the middle of a character, so that it reads another key.
  */
-type Native = Level<Buffer, string>
+type Native = ClassicLevel<Buffer, string>
 type NativeSnapshot = ReturnType<Native['snapshot']>
 
 const PAGE = 1_000
@@ -32,7 +32,7 @@ export class LevelDatabase {
     directory: string,
     { shared = false, create = true }: OpeningOptions = {},
   ): Promise<LevelDatabase> {
-    const db: Native = new Level(directory, {
+    const db: Native = new ClassicLevel(directory, {
       keyEncoding: 'buffer',
       valueEncoding: 'utf8',
       multithreading: shared,

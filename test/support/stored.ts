@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Level } from 'level'
+import { ClassicLevel } from 'classic-level'
 import { openStateDirectory, type StateDirectory } from '../../src/store/directory.ts'
 import type { Step } from '../../src/store/store.ts'
 import { type Daemon, type Ended, postern } from './daemon.ts'
@@ -39,8 +39,14 @@ export async function damage(stateDir: string, key: string, stored?: string): Pr
   await rawly(stateDir, (db) => (stored === undefined ? db.del(key) : db.put(key, stored)))
 }
 
-async function rawly<T>(stateDir: string, work: (db: Level<string, string>) => Promise<T>): Promise<T> {
-  const db = new Level<string, string>(join(stateDir, 'db'), { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+async function rawly<T>(
+  stateDir: string,
+  work: (db: ClassicLevel<string, string>) => Promise<T>,
+): Promise<T> {
+  const db = new ClassicLevel<string, string>(join(stateDir, 'db'), {
+    keyEncoding: 'utf8',
+    valueEncoding: 'utf8',
+  })
   await db.open()
   try {
     return await work(db)

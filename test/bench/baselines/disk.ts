@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { Level } from 'level'
+import { ClassicLevel } from 'classic-level'
 import { fdatasyncRate } from '../machine.ts'
 
 /** What is written for one mint and, with a group of them, once: keys and values as the daemon stores them. */
@@ -17,7 +17,7 @@ export interface DiskOrder {
 /** Writes as many bytes as mints do, synced, as fast as the disk takes them. Arguments: the rows, a folder. */
 const { each, once }: MintRows = JSON.parse(process.argv[2] as string)
 const folder = process.argv[3] as string
-const db = new Level<string, string>(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+const db = new ClassicLevel<string, string>(folder, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
 await db.open()
 
 const WIDTH = 12

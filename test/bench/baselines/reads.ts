@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Level } from 'level'
+import { ClassicLevel } from 'classic-level'
 import { secretKey } from '../../../src/auth/records.ts'
 import { Pepper } from '../../../src/auth/secret.ts'
 import { placesIn, readPepper } from '../../../src/store/format.ts'
@@ -14,7 +14,7 @@ const secrets = readFileSync(process.argv[3] as string, 'latin1').split('\n', Nu
 const { ownPepper, db: place } = placesIn(folder)
 const pepper = new Pepper(readPepper(ownPepper, true))
 const keys = secrets.map((secret) => Buffer.from(secretKey(pepper.hash(secret))))
-const db = new Level<Buffer, string>(place, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
+const db = new ClassicLevel<Buffer, string>(place, { keyEncoding: 'buffer', valueEncoding: 'utf8' })
 await db.open()
 let next = 0
 

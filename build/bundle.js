@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+/*
+ * Makes what src/main.ts runs, out of src/postern.ts and all that it imports: dist/postern.cjs, one file that reads like its
+ * source, and dist/postern.cache, what V8 has compiled of it.
+ */
+
+/** They stay outside: binaries, and what chooses the right one for the machine; and what ws looks for, and goes without. */
+const external = ['koffi', 'classic-level/binding.js', 'bufferutil', 'utf-8-validate']
+
+const { outputFiles } = await build({
+  entryPoints: ['src/postern.ts'],
+  bundle: true,
+  write: false,
+  platform: 'node',
+  target: 'node20.19',
+  external,
+  plugins: [{ name: 'binding', setup: findBinding }],
+  // A function, which is given what a module would have. One without import(): compiled by itself, it belongs to no module.
+  format: 'cjs',
+  banner: { js: '(function (require, moduleUrl) {' },
+  footer: { js: '})' },
+  define: { 'import.meta.url': 'moduleUrl' },
+  supported: { 'dynamic-import': false },
+  logLevel: 'warning',
+})
+
+/** classic-level names its binary by a path, which is another one from here. */
+function findBinding({ onResolve }) {
+  onResolve({ filter: /^\.\/binding$/ }, () => ({ path: 'classic-level/binding.js', external: true }))
+}
+
+const [{ text }] = outputFiles
+const digest = createHash('sha256').update(process.version).update(text).digest('hex')
+if (!isThere()) make()
+
+/** Then it stays untouched: daemons may be starting from it. */
+function isThere() {
+  try {
+    return (
+      readFileSync('dist/postern.cjs', 'latin1').endsWith(`//${digest}\n`) &&
+      readFileSync('dist/postern.cache', 'latin1').startsWith(digest)
+    )
+  } catch {
+    return false
+  }
+}
+
+function make() {
+  rmSync('dist/postern.cache', { force: true })
+  writeFileSync('dist/postern.cjs', `${text}//${digest}\n`)
+  // In a process of its own: it ends as daemons do.
+  const compile = fileURLToPath(new URL('compile.js', import.meta.url))
+  const { status } = spawnSync(process.execPath, [compile, digest], {
+    env: { PATH: process.env.PATH, LOG_LEVEL: 'fatal' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0)
+    process.stderr.write('no daemon starts here, so nothing is compiled in advance: starts take longer\n')
+}
