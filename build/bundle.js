@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -36,9 +36,10 @@ function findBinding({ onResolve }) {
 
 const [{ text }] = outputFiles
 const digest = createHash('sha256').update(process.version).update(text).digest('hex')
-if (!isThere()) make()
+if (isThere()) utimesSync('dist/postern.cjs', new Date(), new Date())
+else make()
 
-/** Then it stays untouched: daemons may be starting from it. */
+/** Then it stays as it is: daemons may be starting from it. */
 function isThere() {
   try {
     return (
