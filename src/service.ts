@@ -17,16 +17,17 @@ const STATUS_EVERY_MS = 30_000
  * check has passed, and by a timer of the event loop that serves everybody: when that hangs, or the store cannot be read,
  * it starves, and systemd starts us anew. Returns what ends it.
  */
-export async function tend(manager: ServiceManager, tended: Tended, log: Logger): Promise<() => void> {
+export function tend(manager: ServiceManager, tended: Tended, log: Logger): () => void {
   const feed = async () => {
     try {
       await tended.check()
-      manager.alive(await tended.status())
+      await manager.alive(() => tended.status())
     } catch (err) {
       log.error({ err }, 'the store cannot be read; the watchdog is not fed')
     }
   }
-  manager.ready(await tended.status())
+  manager.ready() // at once: the status counts what is stored, which takes a while, and whoever waits for us needs no count
+  void feed()
   const timer = setInterval(
     () => void feed(),
     manager.watchdogMs === undefined ? STATUS_EVERY_MS : manager.watchdogMs / 2,

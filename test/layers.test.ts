@@ -10,6 +10,7 @@ const FLOORS = ['protocol', 'store', 'auth', 'methods', 'server', '']
 const BESIDE: Readonly<Record<string, string>> = {
   linux: 'protocol',
   client: 'protocol',
+  build: '',
   cli: '',
   workers: '',
 }

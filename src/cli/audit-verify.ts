@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { Command } from 'commander'
 import { type ChainedLine, ChainVerifier, type Checkpoint } from '../auth/audit-chain.ts'
 import type { SignedCheckpoint } from '../methods/audit.ts'
@@ -91,7 +92,6 @@ async function* linesOf(call: Call): AsyncGenerator<ChainedLine> {
 }
 
 async function* linesIn(file: string): AsyncGenerator<ChainedLine> {
-  const { Readable } = await import('node:stream')
   for await (const line of createInterface({ input: Readable.from(readStream(file)) })) {
     try {
       yield asChained(JSON.parse(line))

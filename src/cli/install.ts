@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { uidOf } from '../linux/names.ts'
+import { PACKAGE } from '../package.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { writeDurably } from '../store/files.ts'
 import { isRunning } from './offline.ts'
@@ -194,7 +195,7 @@ interface Places {
 /** Where this program and its Node lie. The service sees no home directory, so they may not be in one. */
 function places(): Places {
   const node = realpathSync(process.execPath)
-  const root = realpathSync(fileURLToPath(new URL('../..', import.meta.url)))
+  const root = realpathSync(fileURLToPath(PACKAGE))
   for (const path of [node, root]) {
     refuseOdd(path)
     if (!/^\/(home|root|run\/user|tmp|var\/tmp|srv|mnt|media|boot)\//.test(path)) continue
@@ -216,7 +217,7 @@ function refuseOdd(text: string): void {
 }
 
 function template(name: string): string {
-  return readFileSync(new URL(`../../systemd/${name}`, import.meta.url), 'utf8')
+  return readFileSync(new URL(`systemd/${name}`, PACKAGE), 'utf8')
 }
 
 /** The units are written for the Debian package's places and user. */

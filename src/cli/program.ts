@@ -1,50 +1,41 @@
 import { Command, type OutputConfiguration } from 'commander'
-import { readVersion } from '../version.ts'
-import { auditCommand } from './audit.ts'
-import { backupCommand } from './backup/command.ts'
-import { exportCommand, importCommand } from './backup/exchange.ts'
-import { restoreCommand } from './backup/restore.ts'
-import { callCommand } from './call.ts'
-import { checkCommand } from './check.ts'
-import { clockCommand } from './clock.ts'
-import { completionCommand } from './completion.ts'
-import { configCommand } from './config.ts'
-import { installCommand, uninstallCommand } from './install.ts'
-import { mintCommand } from './mint.ts'
-import { reloadCommand } from './reload.ts'
-import { serveCommand } from './serve.ts'
-import { statusCommand } from './status.ts'
-import { tokenCommand } from './token.ts'
-import { userCommand } from './user.ts'
+import { readVersion } from '../package.ts'
 
-/** The `postern` command: one file of cli/ for each command below it. */
-export function createProgram(): Command {
+/** In the order of the help. Each is loaded with what it needs, and no sooner. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  mint: async () => (await import('./mint.ts')).mintCommand(),
+  call: async () => (await import('./call.ts')).callCommand(),
+  token: async () => (await import('./token.ts')).tokenCommand(),
+  user: async () => (await import('./user.ts')).userCommand(),
+  status: async () => (await import('./status.ts')).statusCommand(),
+  audit: async () => (await import('./audit.ts')).auditCommand(),
+  reload: async () => (await import('./reload.ts')).reloadCommand(),
+  check: async () => (await import('./check.ts')).checkCommand(),
+  backup: async () => (await import('./backup/command.ts')).backupCommand(),
+  restore: async () => (await import('./backup/restore.ts')).restoreCommand(),
+  export: async () => (await import('./backup/exchange.ts')).exportCommand(),
+  import: async () => (await import('./backup/exchange.ts')).importCommand(),
+  clock: async () => (await import('./clock.ts')).clockCommand(),
+  config: async () => (await import('./config.ts')).configCommand(),
+  install: async () => (await import('./install.ts')).installCommand(),
+  uninstall: async () => (await import('./install.ts')).uninstallCommand(),
+  completion: async () => (await import('./completion.ts')).completionCommand(),
+}
+
+/**
+ * The `postern` command: one file of cli/ for each command below it. `named`: the only one that will be asked for; where it
+ * is none of them (`--help`), or `completion`, which tells of all the others, all are there.
+ */
+export async function createProgram(named: string): Promise<Command> {
   const program = new Command('postern')
     .description(
       'The token gate of a host: whoever is inside may mint a token; everybody else must show one.',
     )
     .version(readVersion())
-  const commands = [
-    serveCommand,
-    mintCommand,
-    callCommand,
-    tokenCommand,
-    userCommand,
-    statusCommand,
-    auditCommand,
-    reloadCommand,
-    checkCommand,
-    backupCommand,
-    restoreCommand,
-    exportCommand,
-    importCommand,
-    clockCommand,
-    configCommand,
-    installCommand,
-    uninstallCommand,
-    completionCommand,
-  ]
-  for (const command of commands) program.addCommand(command())
+  const load = named !== 'completion' && Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined
+  const wanted = load === undefined ? Object.values(COMMANDS) : [load]
+  for (const command of await Promise.all(wanted.map((one) => one()))) program.addCommand(command)
   return settle(program)
 }
 

@@ -65,7 +65,7 @@ async function run(flags: Flags, inherited: Inherited): Promise<void> {
     return config
   }
   const daemon = await startDaemon(loaded.config, { log, inherited, reread })
-  const endTending = await tend(manager, daemon, log)
+  const endTending = tend(manager, daemon, log)
 
   let asked: number | undefined
   const stop = async (signal: NodeJS.Signals) => {

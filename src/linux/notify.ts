@@ -5,10 +5,10 @@ type Environment = Record<string, string | undefined>
 /** What a service tells its manager (sd_notify(3)). */
 export interface ServiceManager {
   /** The doors are open. */
-  ready(status: string): void
+  ready(): void
   stopping(): void
-  /** One line for `systemctl status`, and a sign of life. */
-  alive(status: string): void
+  /** One line for `systemctl status`, and a sign of life. The line is asked for only where somebody reads it. */
+  alive(status: () => Promise<string>): Promise<void>
   /** How often a sign of life is due, in milliseconds; undefined: nobody waits for one. */
   readonly watchdogMs: number | undefined
 }
@@ -16,7 +16,7 @@ export interface ServiceManager {
 const NOBODY: ServiceManager = {
   ready() {},
   stopping() {},
-  alive() {},
+  async alive() {},
   watchdogMs: undefined,
 }
 
@@ -43,8 +43,8 @@ function speakTo(send: Send, watchdogMs: number | undefined): ServiceManager {
   const say = (...lines: string[]) => void send(Buffer.from(lines.join('\n')))
   return {
     watchdogMs,
-    ready: (status) => say('READY=1', `STATUS=${status}`),
+    ready: () => say('READY=1'),
     stopping: () => say('STOPPING=1'),
-    alive: (status) => say('WATCHDOG=1', `STATUS=${status}`),
+    alive: async (status) => say('WATCHDOG=1', `STATUS=${await status()}`),
   }
 }

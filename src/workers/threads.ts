@@ -1,9 +1,9 @@
-import { extname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { accessMemory } from '../auth/access-board.ts'
 import type { Config } from '../config.ts'
 import { duplicate } from '../linux/duplicate.ts'
 import { netlinkMemory } from '../linux/loopback.ts'
+import { MAIN } from '../package.ts'
 import { Complaint } from '../protocol/complaint.ts'
 import { Errands } from '../protocol/errands.ts'
 import { mutexMemory } from '../protocol/mutex.ts'
@@ -14,9 +14,6 @@ import { monotonicOrigin } from '../store/clock.ts'
 import { offsetMemory } from '../store/clock-offset.ts'
 import type { StoreSharing } from '../store/sharing.ts'
 import type { MainOffices, SharedMemory, ThreadOffices, ThreadStart } from './offices.ts'
-
-/** Compiled or not: the thread's file is like this one. */
-const THREAD = new URL(`./thread${extname(import.meta.url)}`, import.meta.url)
 
 export interface ThreadsParts {
   readonly config: Config
@@ -65,7 +62,7 @@ export class Threads {
     const { port1, port2 } = new MessageChannel()
     const store = sharing.admit()
     const start: ThreadStart = { worker, config, pepper, store, offices: port2, memory, netlink }
-    const thread = new Worker(THREAD, { workerData: start, transferList: [port2, store.port] })
+    const thread = new Worker(MAIN, { workerData: start, transferList: [port2, store.port] })
     const errands = new Errands<ThreadOffices>(port1).serve(offices)
     this.#workers.push(thread)
     this.#errands.push(errands)

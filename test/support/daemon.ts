@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+refuseOldBuild()
+
+/** `tsc` alone leaves the program as it was, and tests would say nothing about the source. */
+function refuseOldBuild(): void {
+  const changed = (file: string) => statSync(join(ROOT, file)).mtimeMs
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  const built = changed('dist/postern.cjs')
+  const newer = sources.find((file) => file.endsWith('.ts') && changed(join('src', file)) > built)
+  assert.equal(newer, undefined, `${newer} is newer than the program: npm run build`)
+}
 
 /** What ends some time: a test, or (with node:test's own `after`) a whole file. */
 export interface Scope {

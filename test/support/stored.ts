@@ -40,7 +40,10 @@ export async function damage(stateDir: string, key: string, stored?: string): Pr
 }
 
 async function rawly<T>(stateDir: string, work: (db: Level<string, string>) => Promise<T>): Promise<T> {
-  const db = new Level<string, string>(join(stateDir, 'db'), { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  const db = new Level<string, string>(join(stateDir, 'db'), {
+    keyEncoding: 'utf8',
+    valueEncoding: 'utf8',
+  })
   await db.open()
   try {
     return await work(db)

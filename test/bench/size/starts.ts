@@ -30,6 +30,8 @@ export async function measureStarts(bench: Bench, stores: readonly Filled[]): Pr
     ),
     ...(waiting === undefined ? [] : [starting('expired', waiting.place)]),
   ]
+  // The first start on a store that was just filled, restored or copied looks at each of its tables, which takes some
+  // milliseconds for each megabyte, once: that is the warm-up's.
   const rounds = await Rounds.run(contenders, { ...bench.rounds(5), warmUps: 1 })
   const ratio = (name: string, one: string, other: string): Row => {
     return { name, unit: 'ratio', value: rounds.ratio(one, other, 'ms') }
