@@ -35,7 +35,7 @@ export const SCHEMA = {
   tokens: {
     retain_expired: settings.duration(7 * 86_400_000, reloads),
     last_access_flush: settings.timeLimit(5_000),
-    cache: settings.count(20_000),
+    cache: settings.count(100_000),
     warn_before: settings.duration(3 * 86_400_000, reloads),
   },
   audit: {

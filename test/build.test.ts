@@ -71,11 +71,8 @@ describe('the built program', () => {
     const program = readFileSync(join(ROOT, 'dist/postern.cjs'), 'utf8')
     const required = [...program.matchAll(/(?:\brequire|\(moduleUrl\))\("([^"]+)"\)/g)]
     const outside = new Set(required.map(([, name = '']) => name).filter((name) => !isBuiltin(name)))
-    assert.deepEqual([...outside].sort(), [
-      'bufferutil',
-      'classic-level/binding.js',
-      'koffi',
-      'utf-8-validate',
-    ])
+    outside.delete('node:sqlite') // of newer Nodes, and for what undici does not do here
+    assert.deepEqual([...outside].sort(), ['bufferutil', 'koffi', 'utf-8-validate'])
+    assert.equal(program.match(/classic-level\/binding\.js/g)?.length, 1)
   })
 })

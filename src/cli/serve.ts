@@ -1,6 +1,5 @@
 import { basename, relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
 import { type Flags, type LoadedConfig, loadConfig } from '../config.ts'
 import { type Inherited, takeInherited } from '../linux/activation.ts'
@@ -14,12 +13,6 @@ const SAME_REQUEST_MS = 1_000
 const RETRY_MS = 2_000
 /** EX_SOFTWARE (sysexits.h). Not 1, which says that something has to be put right before a start can succeed. */
 const UNEXPECTED = 70
-
-/**
- * By how many per cent the heap may grow before V8 looks through it for what is dead. Left to itself it waits until there is
- * three times as much garbage as there is anything else, and the records of tokens that are used seldom are garbage soon.
- */
-const HEAP_GROWTH = 50
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -48,7 +41,6 @@ async function serve(flags: Flags): Promise<void> {
 }
 
 async function run(flags: Flags, inherited: Inherited): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`)
   const loaded = loadConfig(flags, 'daemon')
   // Loaded here, so that the other commands start without the daemon's parts.
   const [{ startDaemon }, { createLog }] = await Promise.all([import('../daemon.ts'), import('../log.ts')])
