@@ -17,6 +17,7 @@ export class KeptWords<T> {
 
   of(caller: TokenCaller): T {
     const { live, user } = caller
+    if (!live.used) return this.#word(caller) // it was found just now, and may never be asked about again
     const known = this.#kept.get(live)
     if (known?.user === user) return known.words
     const words = this.#word(caller)

@@ -48,13 +48,16 @@ export class EndpointServing {
     void after(answered, (answer) => this.#send(answer, origin))
   }
 
-  #send({ status, headers, body }: EndpointAnswer, { expiresIn }: Pick<Origin, 'expiresIn'> = {}): void {
+  #send({ status, headers, body }: EndpointAnswer, origin?: Origin): void {
     const res = this.#res
     if (res.destroyed || res.headersSent) return
-    const head = headOf(headers, expiresIn)
+    const head = headOf(headers, origin?.expiresIn)
     if (status !== 204 && headers?.['Content-Length'] === undefined)
       head.push('Content-Length', String(Buffer.byteLength(body ?? '')))
-    res.writeHead(status, head).end(this.#req.method === 'HEAD' ? undefined : body)
+    res.writeHead(status, head)
+    const sent = this.#req.method === 'HEAD' ? undefined : body
+    if (origin === undefined) res.end(sent)
+    else origin.connection.outbox.end(res, sent)
   }
 }
 

@@ -5,7 +5,7 @@ const MOST_UNSENT = 256 * 1024
 
 interface Due {
   readonly res: ServerResponse
-  readonly body: string
+  readonly body: string | undefined
 }
 
 /**
@@ -18,8 +18,8 @@ export class Outbox {
   #unsent = 0
 
   /** Ends a response whose head is settled, and says how long this body is. */
-  end(res: ServerResponse, body: string): void {
-    this.#unsent += body.length
+  end(res: ServerResponse, body: string | undefined): void {
+    this.#unsent += body?.length ?? 0
     if (this.#due.push({ res, body }) === 1) setImmediate(() => this.flush())
     // What is written shows who does not read: only then nothing more is taken from them.
     if (this.#unsent >= MOST_UNSENT) this.flush()
@@ -37,10 +37,10 @@ export class Outbox {
  * Head and body go out as one text: end(body) would hand over a list of two, of which one is empty, to be packed first;
  * that costs a twentieth of a call.
  */
-function endWith(res: ServerResponse, body: string): void {
+function endWith(res: ServerResponse, body: string | undefined): void {
   const { socket } = res
-  if (socket === null) {
-    res.end(body) // behind the answer to an earlier request
+  if (socket === null || body === undefined) {
+    res.end(body) // behind the answer to an earlier request, or but a head
     return
   }
   socket.cork()

@@ -27,8 +27,8 @@ export function sendReply(
   { expiresIn, connection }: Origin,
 ): void {
   if (res.destroyed || res.headersSent) return // nobody is there any more, or a refusal has come first
-  if (body === undefined) res.writeHead(status, headOf(headers, expiresIn)).end()
-  else connection.outbox.end(res.writeHead(status, jsonHead(body, headers, expiresIn)), body)
+  const head = body === undefined ? headOf(headers, expiresIn) : jsonHead(body, headers, expiresIn)
+  connection.outbox.end(res.writeHead(status, head), body)
 }
 
 function jsonHead(body: string, fields: Reply['headers'], expiresIn?: number): string[] {
