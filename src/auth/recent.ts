@@ -17,7 +17,8 @@ export class Recent<V extends Keepable> {
   readonly #most: number
   readonly #onGone: (value: V) => void
   readonly #values = new Map<string, V>()
-  #hand = this.#values.entries()
+  /** Only while there is no room left: it would keep what the map has been before. */
+  #hand: IterableIterator<[string, V]> | undefined
 
   /** `onGone`: told of whatever is kept no longer, for whatever reason. */
   constructor(most: number, onGone: (value: V) => void = () => {}) {
@@ -38,6 +39,7 @@ export class Recent<V extends Keepable> {
   set(key: string, value: V): void {
     this.delete(key)
     if (this.#values.size >= this.#most) this.#makeRoom()
+    else this.#hand = undefined
     this.#values.set(key, value)
   }
 
@@ -69,11 +71,9 @@ export class Recent<V extends Keepable> {
 
   /** Round and round; there is always one. */
   #next(): [string, V] {
-    let next = this.#hand.next()
-    if (next.done === true) {
-      this.#hand = this.#values.entries()
-      next = this.#hand.next()
-    }
-    return next.value as [string, V]
+    const next = this.#hand?.next()
+    if (next !== undefined && next.done !== true) return next.value
+    this.#hand = this.#values.entries()
+    return this.#hand.next().value as [string, V]
   }
 }
