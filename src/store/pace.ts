@@ -4,6 +4,8 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 const STEP_MS = 0.2
 /** While others are served it rests so many times as long as it has worked. */
 const RESTS = 4
+/** But no longer, in milliseconds: a step may have waited for the disk. */
+const LONGEST_REST_MS = 20
 /** Others are served when the event loop was busy for more than this part of a rest. */
 const BUSY = 0.05
 /** Where nobody else is, it goes on for so long before it looks again, in milliseconds. */
@@ -23,7 +25,7 @@ export class Pace {
     const worked = now - this.#began
     if (worked < STEP_MS) return
     if (now < this.#aloneUntil) await nextTurn()
-    else await this.#rest(RESTS * worked)
+    else await this.#rest(Math.min(RESTS * worked, LONGEST_REST_MS))
     this.#began = performance.now()
   }
 
