@@ -46,7 +46,7 @@ export class Upstream {
   }
 
   /**
-   * Its answer's `result`, byte for byte. Rejects with `upstream` (502, 504 when late), `limited`, `invalid_params`, or what
+   * Its answer's `result`, as it is but for line breaks. Rejects with `upstream` (502, 504 when late), `limited`, `invalid_params`, or what
    * the upstream itself refuses with. `patience` ends when nobody waits for the answer any more.
    */
   async call(
