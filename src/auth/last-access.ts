@@ -9,6 +9,9 @@ import { lastAccessKey, tokenKey } from './records.ts'
 
 /** Tokens of one write; more would hold up verification while they are encoded. */
 const CHUNK = 25
+/** Where so many others were used meanwhile, memory is what runs out: they are written in large pieces, without a rest. */
+const MANY = 20_000
+const LARGE_CHUNK = 1_000
 
 /** When each token was last accepted. Kept in memory and written now and then, so that a verification writes nothing. */
 export class LastAccess {
@@ -75,18 +78,22 @@ export class LastAccess {
       let accesses: Access[] = []
       for (const access of this.#writing.values()) {
         if (await this.#isNews(access)) accesses.push(access)
-        if (accesses.length < CHUNK) continue
+        if (accesses.length < (this.#isBehind ? LARGE_CHUNK : CHUNK)) continue
         await this.#note(accesses)
-        await pace.breathe()
+        if (!this.#isBehind) await pace.breathe()
         accesses = []
       }
       if (accesses.length > 0) await this.#note(accesses)
-      this.#written = this.#writing
+      this.#written = this.#writing.size < MANY ? this.#writing : new Map()
       this.#writing = new Map()
     } catch (error) {
       this.#pending = new Map([...this.#writing, ...this.#pending])
       throw error
     }
+  }
+
+  get #isBehind(): boolean {
+    return this.#pending.size >= MANY
   }
 
   /** Forward only: neither an older process nor a corrected clock nor another thread takes back what was seen. */

@@ -43,7 +43,7 @@ interface Scale {
 const SCALES: Readonly<Record<Form, Scale>> = {
   smallest: { rounds: 0, leastRounds: 2, warmUp: 0.002, burst: 0.2, tokens: 0.01 },
   quick: { rounds: 0.2, leastRounds: 3, warmUp: 0.2, burst: 0.5, tokens: 0.3 },
-  full: { rounds: 1, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
+  full: { rounds: 0.6, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
   long: { rounds: 2, leastRounds: 5, warmUp: 1, burst: 1, tokens: 1 },
 }
 
@@ -70,10 +70,10 @@ export class Bench {
     return this.form === 'full' || this.form === 'long'
   }
 
-  /** How many of so many rounds of the full form. */
-  rounds(full: number): Extent {
+  /** How many of so many rounds. */
+  rounds(many: number): Extent {
     const { rounds, leastRounds } = this.#scale
-    return { rounds: Math.max(leastRounds, Math.round(full * rounds)) }
+    return { rounds: Math.max(leastRounds, Math.round(many * rounds)) }
   }
 
   tokens(full: number): number {

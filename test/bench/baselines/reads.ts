@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { secretKey } from '../../../src/auth/records.ts'
 import { Pepper } from '../../../src/auth/secret.ts'
 import { placesIn, readPepper } from '../../../src/store/format.ts'
+import { readSecrets } from '../load/secrets.ts'
 
 /** Reads looked at between two looks at the clock. */
 const AT_ONCE = 200
 
 /** Nothing but LevelDB: reads what a verification has to read. Arguments: a daemon's folder, the secrets, how many of them. */
 const folder = join(process.argv[2] as string, 'state')
-const secrets = readFileSync(process.argv[3] as string, 'latin1').split('\n', Number(process.argv[4]))
+const secrets = readSecrets(process.argv[3] as string, Number(process.argv[4]))
 const { ownPepper, db: place } = placesIn(folder)
 const pepper = new Pepper(readPepper(ownPepper, true))
 const keys = secrets.map((secret) => Buffer.from(secretKey(pepper.hash(secret))))

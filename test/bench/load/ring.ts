@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { RequestPlan } from './plan.ts'
+import { readSecrets } from './secrets.ts'
 
 /** So that what is pipelined can be cut out as one piece. */
 const LEAST = 256
@@ -33,10 +33,7 @@ type Build = (plan: RequestPlan) => Buffer
 function bodies({ tokens, body }: RequestPlan): Build[] {
   if (tokens === undefined) return [(plan) => encode(plan, body, undefined)]
   const { file, firstId, count } = tokens
-  const secrets = readFileSync(file, 'latin1').split('\n', count)
-  if (secrets.length < count || secrets.at(-1) === '')
-    throw new Error(`${file} has fewer tokens than ${count}`)
-  return secrets.map((secret, at) => (plan) => {
+  return readSecrets(file, count).map((secret, at) => (plan) => {
     const filled = plan.body.replaceAll('$TOKEN', secret).replaceAll('$ID', String(firstId + at))
     return encode(plan, filled, secret)
   })
