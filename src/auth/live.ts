@@ -58,6 +58,13 @@ export function liveRecordOf(record: TokenRecord, hash: string): LiveRecord {
   }
 }
 
+/** What is known of it still, and that it was asked for: where somebody holds on to it, the cache does not notice. */
+export function recalled(live: Live): Live | undefined {
+  if (live.stale) return undefined
+  live.used = true
+  return live
+}
+
 /** A live token and its owner. */
 export interface Verified {
   readonly live: Live

@@ -3,7 +3,7 @@ import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { isJwtShaped, type SignIn } from './jwt/sign-in.ts'
 import { storeFailure } from './ledger.ts'
-import { type Live, liveRecordOf, type Verified } from './live.ts'
+import { type Live, liveRecordOf, recalled, type Verified } from './live.ts'
 import { Recent } from './recent.ts'
 import { decodeSignal, type LiveRecord, secretKey } from './records.ts'
 import { isSecretShaped, isSecretSized, type Pepper } from './secret.ts'
@@ -90,7 +90,7 @@ export class Verifier implements Feed {
   check(live: Live): Verified | undefined {
     if (live.signed !== undefined) return this.#signIn?.check(live)
     this.#store.refresh()
-    return live.stale ? undefined : this.#verdict(live)
+    return recalled(live) && this.#verdict(live)
   }
 
   /** By what was found just now: a signal that comes in between is about what is acknowledged later than the question. */

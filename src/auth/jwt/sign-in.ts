@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../../store/clock.ts'
 import type { Feed, Store } from '../../store/store.ts'
 import type { Enlistment } from '../enlistment.ts'
-import type { Live, SignedClaims, Verified } from '../live.ts'
+import { type Live, recalled, type SignedClaims, type Verified } from '../live.ts'
 import { Recent } from '../recent.ts'
 import { decodeSignal, type TokenRecord, type UserRecord } from '../records.ts'
 import { ALL_METHODS } from '../scopes.ts'
@@ -92,7 +92,7 @@ export class SignIn implements Feed {
   /** The same question for one that was found before. */
   check(live: Live): Verified | undefined {
     this.#store.refresh()
-    return live.stale ? undefined : this.#verdict(live)
+    return recalled(live) && this.#verdict(live)
   }
 
   /** By what was found just now, though a signal may have come in between. */
