@@ -14,20 +14,28 @@ export class EndpointServing {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #target: Target
+  readonly #connection: Connection
 
-  constructor(endpoint: Endpoint, req: IncomingMessage, res: ServerResponse, target: Target) {
+  constructor(
+    endpoint: Endpoint,
+    req: IncomingMessage,
+    res: ServerResponse,
+    target: Target,
+    connection: Connection,
+  ) {
     this.#endpoint = endpoint
     this.#req = req
     this.#res = res
     this.#target = target
+    this.#connection = connection
   }
 
   /** Who sent it; undefined: it is refused already. */
-  begin(connection: Connection): Origin | undefined {
+  begin(): Origin | undefined {
     try {
       const { verbs } = this.#endpoint
       if (!verbs.includes(this.#req.method ?? '')) throw wrongVerb(verbs.join(', '))
-      return originOf(this.#req, this.#target, connection, true)
+      return originOf(this.#req, this.#target, this.#connection, true)
     } catch (thrown) {
       const failure = asFailure(thrown)
       if (failure.http === 'wrong_verb') this.#send({ status: 405, headers: failure.headers })
@@ -48,16 +56,14 @@ export class EndpointServing {
     void after(answered, (answer) => this.#send(answer, origin))
   }
 
-  #send({ status, headers, body }: EndpointAnswer, origin?: Origin): void {
+  #send({ status, headers, body }: EndpointAnswer, { expiresIn }: Pick<Origin, 'expiresIn'> = {}): void {
     const res = this.#res
     if (res.destroyed || res.headersSent) return
-    const head = headOf(headers, origin?.expiresIn)
+    const head = headOf(headers, expiresIn)
     if (status !== 204 && headers?.['Content-Length'] === undefined)
       head.push('Content-Length', String(Buffer.byteLength(body ?? '')))
     res.writeHead(status, head)
-    const sent = this.#req.method === 'HEAD' ? undefined : body
-    if (origin === undefined) res.end(sent)
-    else origin.connection.outbox.end(res, sent)
+    this.#connection.outbox.end(res, this.#req.method === 'HEAD' ? undefined : body)
   }
 }
 

@@ -151,8 +151,8 @@ class HttpDoor {
   ): void {
     const endpoint = this.#parts.endpoints.get(target.path)
     if (endpoint === undefined) throw notFound('There is nothing here; calls go to POST /api/.')
-    const serving = new EndpointServing(endpoint, req, res, target)
-    const origin = serving.begin(connection)
+    const serving = new EndpointServing(endpoint, req, res, target, connection)
+    const origin = serving.begin()
     if (origin === undefined) return
     if (!endpoint.takesBody) {
       this.#whenFree(req, connection, () => serving.answer('', origin))

@@ -47,6 +47,7 @@ export class HttpLink implements Link {
     const client = this.#free.pop() ?? this.#open(this.#makeClient)
     return new Promise((resolve, reject) => {
       const giveUp = (reason: unknown) => {
+        patience.off(giveUp)
         this.#drop(client)
         reject(broken(reason))
       }
@@ -56,12 +57,8 @@ export class HttpLink implements Link {
         if (isUtf8(bytes)) resolve(bytes.toString('utf8'))
         else reject(broken(new Error('the answer is no UTF-8')))
       }
-      const fail = (error: unknown) => {
-        patience.off(giveUp)
-        giveUp(error)
-      }
       patience.onEnd(giveUp)
-      client.dispatch({ method: 'POST', path: this.#path, headers, body: text }, new Answer(done, fail))
+      client.dispatch({ method: 'POST', path: this.#path, headers, body: text }, new Answer(done, giveUp))
     })
   }
 
