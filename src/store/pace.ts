@@ -16,23 +16,30 @@ const STRETCH_MS = 20
  * leaves them most of the time, and takes all that they do not need.
  */
 export class Pace {
-  #began = performance.now()
+  readonly #now: () => number
+  #began: number
   #aloneUntil = 0
+
+  /** `now`: in milliseconds, from any beginning. */
+  constructor(now = () => performance.now()) {
+    this.#now = now
+    this.#began = now()
+  }
 
   /** Between two steps. */
   async breathe(): Promise<void> {
-    const now = performance.now()
+    const now = this.#now()
     const worked = now - this.#began
     if (worked < STEP_MS) return
     if (now < this.#aloneUntil) await nextTurn()
     else await this.#rest(Math.min(RESTS * worked, LONGEST_REST_MS))
-    this.#began = performance.now()
+    this.#began = this.#now()
   }
 
   async #rest(milliseconds: number): Promise<void> {
     const before = performance.eventLoopUtilization()
     await pause(milliseconds)
     const { utilization } = performance.eventLoopUtilization(before)
-    if (utilization < BUSY) this.#aloneUntil = performance.now() + STRETCH_MS
+    if (utilization < BUSY) this.#aloneUntil = this.#now() + STRETCH_MS
   }
 }

@@ -6,6 +6,8 @@ import type { Ledger, Line, State } from './ledger.ts'
 const ENOUGH = 600
 
 export interface Load {
+  /** One more change. Returns whether it was acknowledged. */
+  tryOne(): Promise<boolean>
   /** Lets what was sent be answered, or fail. */
   stop(): Promise<void>
 }
@@ -18,6 +20,7 @@ export async function startLoad(daemon: Daemon, ledger: Ledger, workers = 24): P
     while (going) if (!(await oneChange(client, ledger))) await pause()
   })
   return {
+    tryOne: () => oneChange(client, ledger),
     async stop() {
       going = false
       await Promise.all(work)

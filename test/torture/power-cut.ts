@@ -55,12 +55,11 @@ export async function* powerCuts(t: Scope, cuts: number, how: Options = {}): Asy
 /** At some moment; writes that come after it are tried too, and refused. */
 async function runUntilCut(daemon: Daemon, disk: Disk, ledger: Ledger): Promise<void> {
   const load = await startLoad(daemon, ledger)
-  const { acknowledged, unknown } = ledger
-  const enough = acknowledged + 20 + Math.floor(Math.random() * 300)
+  const enough = ledger.acknowledged + 20 + Math.floor(Math.random() * 300)
   try {
     await until('some work is done', () => ledger.acknowledged > enough, 60_000)
     disk.cutPower()
-    await until('a write fails', () => ledger.unknown > unknown)
+    await until('a write fails', async () => !(await load.tryOne()))
   } finally {
     await daemon.stop('SIGKILL')
     await load.stop()
