@@ -7,7 +7,7 @@ import { Script } from 'node:vm'
 import { type Ended, ROOT, run, type Scope, temporaryDirectory } from './support/daemon.ts'
 
 const PARTS = ['main.js', 'postern.cjs', 'postern.cache']
-/** What the digest takes in front of what was compiled. */
+/** What each of two digests takes in front of what was compiled. */
 const DIGEST = 64
 
 /** The package as it is installed, to be damaged. */
@@ -18,6 +18,14 @@ function installed(t: Scope): string {
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   return folder
+}
+
+/** One bit of it is another one: V8 would crash, or run something else. */
+function flipped(cache: Buffer, part: number): Buffer {
+  const damaged = Buffer.from(cache)
+  const at = Math.floor(part * cache.length)
+  damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at)
+  return damaged
 }
 
 function version(folder: string): Promise<Ended> {
@@ -33,7 +41,7 @@ describe('the built program', () => {
     )
     assert.ok(source && cache)
     assert.ok(source.toString('latin1').endsWith(`//${cache.toString('latin1', 0, DIGEST)}\n`))
-    const script = new Script(source.toString('latin1'), { cachedData: cache.subarray(DIGEST) })
+    const script = new Script(source.toString('latin1'), { cachedData: cache.subarray(2 * DIGEST) })
     assert.equal(script.cachedDataRejected, false)
   })
 
@@ -46,6 +54,8 @@ describe('the built program', () => {
       () => writeFileSync(cache, ''),
       () => writeFileSync(cache, whole.subarray(0, DIGEST)),
       () => truncateSync(cache, 10_000),
+      () => truncateSync(cache, whole.length - 1),
+      ...[0.1, 0.3, 0.5, 0.7, 0.9].map((part) => () => writeFileSync(cache, flipped(whole, part))),
     ]
     for (const damage of damages) {
       writeFileSync(cache, whole)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build, type PluginBuild } from 'esbuild'
@@ -45,9 +45,11 @@ else make()
 /** Then it stays as it is: daemons may be starting from it. */
 function isThere(): boolean {
   try {
+    const cache = readFileSync('dist/postern.cache')
+    const compiled = cache.subarray(2 * digest.length)
     return (
       readFileSync('dist/postern.cjs', 'latin1').endsWith(`//${digest}\n`) &&
-      readFileSync('dist/postern.cache', 'latin1').startsWith(digest)
+      cache.toString('latin1', 0, 2 * digest.length) === digest + hash('sha256', compiled)
     )
   } catch {
     return false

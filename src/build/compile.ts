@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,8 @@ import { connect } from '../client/index.ts'
 
 /*
  * Starts the daemon of dist/postern.cjs in a folder of its own, lets it answer calls, and keeps what V8 has compiled by then
- * in dist/postern.cache: just what a start needs. Its argument, the digest that the program ends with, is put in front.
+ * in dist/postern.cache: just what a start needs. Its argument, the digest that the program ends with, is put in front, and
+ * behind that one of what was compiled.
  */
 const [, , digest = ''] = process.argv
 const program = resolve('dist/postern.cjs')
@@ -29,5 +31,6 @@ script.runInThisContext()(createRequire(main), pathToFileURL(main).href)
 while (!existsSync(socket)) await pause(10, undefined, { ref: false })
 const token = await connect({ socket }).call('Auth.CreateApiToken', { ttl: 60 })
 await connect({ socket, token }).call('Auth.WhoAmI')
-writeFileSync('dist/postern.cache', Buffer.concat([Buffer.from(digest), script.createCachedData()]))
+const compiled = script.createCachedData()
+writeFileSync('dist/postern.cache', Buffer.concat([Buffer.from(digest + hash('sha256', compiled)), compiled]))
 process.kill(process.pid, 'SIGTERM')
