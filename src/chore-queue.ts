@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 
-/** Chores run one after the other. One that fails is reported, and done again when its time comes. */
+/** Chores run one after the other; none waits for its turn twice. One that fails is reported, and done again when its time comes. */
 export class ChoreQueue {
   readonly #log: Logger
   #running: Promise<unknown> = Promise.resolve()
@@ -12,8 +12,15 @@ export class ChoreQueue {
   /** `mayRun` is asked when it is its turn to be put in. Returns how to do that. */
   chore(name: string, work: () => Promise<unknown>, mayRun: () => boolean = () => true): () => void {
     const report = (err: unknown) => this.#log.error({ err, chore: name }, 'a chore failed')
+    let waits = false
+    const run = () => {
+      waits = false
+      return work()
+    }
     return () => {
-      if (mayRun()) this.#running = this.#running.then(work).catch(report)
+      if (waits || !mayRun()) return
+      waits = true
+      this.#running = this.#running.then(run).catch(report)
     }
   }
 

@@ -58,13 +58,15 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
   const queue = new ChoreQueue(log)
-  const sweeping = new ChoreQueue(log) // may take minutes, for which no other chore can wait
+  // While others are served these take seconds, and minutes, for which no other chore can wait.
+  const [flushing, sweeping] = [new ChoreQueue(log), new ChoreQueue(log)]
   const chore = (name: string, work: () => Promise<unknown>, among = queue) =>
     among.chore(name, work, () => store.writable)
-  const flush = chore('last access', async () => {
+  const flushNow = async () => {
     await lastAccess.flush()
     await personalTokens.flush()
-  })
+  }
+  const flush = chore('last access', flushNow, flushing)
   const sweepNow = async () => {
     await sweeper.sweep(config().tokens.retain_expired, stopping.signal)
     await personalTokens.sweep()
@@ -95,7 +97,7 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
       mark()
       sumUp()
       chore('audit', () => auditor.sign({ now: true }))()
-      await Promise.all([queue.settle(), sweeping.settle()])
+      await Promise.all([queue, flushing, sweeping].map((one) => one.settle()))
       await notifications.stop()
     },
   }

@@ -3,7 +3,7 @@ import { Failure } from '../../protocol/failures.ts'
 import type { Clock } from '../../store/clock.ts'
 import { pages } from '../../store/pages.ts'
 import { type Entry, type Feed, prefixed, type Step, type Store } from '../../store/store.ts'
-import { type AccessBoard, latest, numberOf } from '../access-board.ts'
+import type { AccessBoard } from '../access-board.ts'
 import { actorOf } from '../actor.ts'
 import type { TokenCaller } from '../caller.ts'
 import { grounded, groundOf } from '../ground.ts'
@@ -15,6 +15,7 @@ import type { Configurations } from './configurations.ts'
 import type { Issuer } from './issuer.ts'
 import { importPrivate } from './keys.ts'
 import { type PersonalRecord, type PersonalRequest, parsePersonal, statusOf } from './personal-record.ts'
+import { PersonalUses } from './personal-uses.ts'
 
 const DEFAULT_LABEL = 'AI client'
 /** Kept after their end, in milliseconds. */
@@ -40,12 +41,13 @@ export class PersonalTokens implements Feed {
   readonly #ledger: Ledger
   /** Those that are known to be revoked. */
   readonly #revoked = new Set<string>()
-  #used = new Map<string, number>()
+  readonly #uses: PersonalUses
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#store = parts.store
     this.#ledger = parts.ledger
+    this.#uses = new PersonalUses(parts)
     parts.store.subscribe(this)
   }
 
@@ -137,7 +139,7 @@ export class PersonalTokens implements Feed {
     const records = entries.filter((entry) => entry !== undefined).map(parsePersonal)
     records.sort((one, other) => other.issued_at - one.issued_at || (other.jti < one.jti ? -1 : 1))
     return records.map(({ user: _, ...record }) => {
-      const seen = latest(this.#used.get(record.jti), this.#parts.board?.read(numberOf(record.jti)))
+      const seen = this.#uses.read(record.jti)
       return { ...record, last_used_at: seen ?? record.last_used_at, status: statusOf(record, now) }
     })
   }
@@ -208,23 +210,12 @@ export class PersonalTokens implements Feed {
   reset(): void {}
 
   touch(jti: string): void {
-    const now = this.#parts.clock.now()
-    this.#used.set(jti, now)
-    this.#parts.board?.touch(numberOf(jti), now)
+    this.#uses.touch(jti)
   }
 
-  /** Writes when they were used last. Only over what it has read: a use must never bring back one that was revoked meanwhile (pitfall 23). */
-  async flush(): Promise<void> {
-    const used = this.#used
-    this.#used = new Map()
-    for (const [jti, last_used_at] of used) {
-      const entry = await this.#store.get(personalKey(jti))
-      if (entry === undefined) continue
-      const record = parsePersonal(entry)
-      if ((record.last_used_at ?? 0) >= last_used_at) continue // forward only: another thread has seen it later
-      const write = JSON.stringify({ ...record, last_used_at })
-      await this.#ledger.note([{ key: entry.key, expect: entry.version, write }])
-    }
+  /** Writes when they were used last. Rejects when that cannot be written; it is kept for the next time. */
+  flush(): Promise<void> {
+    return this.#uses.flush()
   }
 
   /** Forgets those that ended long ago. */
