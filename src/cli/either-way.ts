@@ -12,7 +12,10 @@ export interface Ways<T> {
   readonly stopped: (state: StateDirectory) => Promise<T>
 }
 
-/** Asks the daemon, if it runs; else works on its state directory itself. With --state-dir it is about that one's daemon. */
+/**
+ * Asks the daemon, if it runs; else works on its state directory itself. With --state-dir it is about that one's daemon; with
+ * the --socket of another daemon alone about that one, and nothing says where its state is.
+ */
 export async function eitherWay<T>(
   options: SessionOptions & StateOption,
   places: Places,
@@ -29,7 +32,22 @@ export async function eitherWay<T>(
   }
   if (runs || (options.stateDir === undefined && answers))
     return session(options, purpose, running, { seconds: DAY })
+  if (isElsewhere(options)) {
+    throw new Complaint(
+      `nobody answers on ${options.socket}`,
+      'name the state directory of a stopped daemon with --state-dir',
+    )
+  }
   return offline(places, stopped)
+}
+
+/** Whether the socket that was named is not that of the daemon whose state would be looked at. */
+function isElsewhere({
+  socket,
+  stateDir = process.env.POSTERN_STATE_DIR,
+  config,
+}: SessionOptions & StateOption): boolean {
+  return socket !== undefined && !stateDir && socket !== socketOf({ ...(config !== undefined && { config }) })
 }
 
 function somebodyListens(socket: string): Promise<boolean> {

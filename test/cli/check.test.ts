@@ -74,6 +74,17 @@ describe('postern check', () => {
     assert.match(stderr, /^postern: 1 thing is not as they should be\nhint: postern check --repair/)
   })
 
+  it('of a socket where nobody answers is about no other store', async (t) => {
+    const { stateDir } = copy(t)
+    const home = { POSTERN_STATE_DIR: '', STATE_DIRECTORY: stateDir }
+    const socket = join(temporaryDirectory(t), 'elsewhere.sock')
+    const elsewhere = await postern(['check', '--json', '--socket', socket], { env: home })
+    assert.deepEqual([elsewhere.code, elsewhere.stdout], [1, ''])
+    assert.match(elsewhere.stderr, /^postern: nobody answers on .*\nhint: .*--state-dir/)
+    assert.equal((await postern(['check', '--json'], { env: { ...home, POSTERN_SOCKET: socket } })).code, 0)
+    assert.equal((await check(stateDir, '--socket', socket)).code, 0)
+  })
+
   it('makes no store by looking for one', async (t) => {
     const { code, stderr } = await postern(['check', '--state-dir', join(temporaryDirectory(t), 'none')])
     assert.equal(code, 1)
