@@ -39,7 +39,11 @@ export class AuditLog {
   }
 
   /** Throws `limited` when too many lines would have to be looked at. */
-  async read(query: AuditQuery): Promise<AuditLine[]> {
+  read(query: AuditQuery): Promise<AuditLine[]> {
+    return this.#find(query, LOOK_LIMIT)
+  }
+
+  async #find(query: AuditQuery, lookLimit: number): Promise<AuditLine[]> {
     const reverse = query.after === undefined
     const found: AuditLine[] = []
     let looked = 0
@@ -57,7 +61,7 @@ export class AuditLog {
       const last = entries.at(-1)
       if (last === undefined || entries.length < PAGE) return found
       looked += entries.length
-      if (looked >= LOOK_LIMIT) throw tooManyLines()
+      if (looked >= lookLimit) throw tooManyLines()
       if (reverse) lt = last.key
       else gte = `${last.key}\0`
       await nextTurn()
@@ -74,14 +78,19 @@ export class AuditLog {
     return headOf(await this.#store.get(HEAD))
   }
 
+  /** However many lines lie in between: a log that is too long to find it in would never be signed again. */
+  #checkpoints(query: AuditQuery): Promise<AuditLine[]> {
+    return this.#find({ ...query, event: CHECKPOINT }, Number.POSITIVE_INFINITY)
+  }
+
   /** The newest checkpoint. */
   async newestCheckpoint(): Promise<Checkpoint | undefined> {
-    return checkpointOf((await this.read({ event: CHECKPOINT, limit: 1 })).at(0))
+    return checkpointOf((await this.#checkpoints({ limit: 1 })).at(0))
   }
 
   /** The last checkpoint of an age (milliseconds since 1970), or of the first few of that age: the next look finds more. */
   async oldCheckpoint(until: number): Promise<Checkpoint | undefined> {
-    return checkpointOf((await this.read({ event: CHECKPOINT, after: 0, until, limit: 50 })).at(-1))
+    return checkpointOf((await this.#checkpoints({ after: 0, until, limit: 50 })).at(-1))
   }
 }
 

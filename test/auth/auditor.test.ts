@@ -156,6 +156,17 @@ describe('a checkpoint', () => {
     assert.equal((await log.head()).appended, 1003)
   })
 
+  it('is signed, and the log cut at it, however many lines nobody has signed', async (t) => {
+    const { auditor, log, write, time, first } = await parts(t)
+    for (let n = 0; n < 210; n++) await write(1_000) // more than a question may look at
+    await auditor.sign()
+    const { appended } = await log.head()
+    assert.equal(appended, 210_001)
+    time.now += 2 * RETAIN
+    await auditor.cut(RETAIN, go)
+    assert.equal(await first(), appended)
+  })
+
   it('is signed each hour, also after a clock that was far ahead for a while', async (t) => {
     const { auditor, log, write, time } = await parts(t)
     const signs = async () => {
