@@ -115,7 +115,7 @@ export class LastAccess {
   /** What was changed once more is written next time, what was deleted never. */
   async #noteAlone(access: Access): Promise<void> {
     const token = await this.#store.get(tokenKey(access.id))
-    if (token === undefined) return
+    if (token === undefined || !(await this.#isNews(access))) return // another thread may have written it meanwhile
     access.version = token.version
     const written = await this.#ledger.note(stepsFor(access))
     if (!written && !this.#pending.has(access.id)) this.#pending.set(access.id, access)

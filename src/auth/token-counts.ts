@@ -24,9 +24,13 @@ export class TokenCounts {
 
   byState(): Promise<Record<TokenState, number>> {
     const now = performance.now()
-    if (this.#counted === undefined || now - this.#counted.at >= EVERY_MS)
-      this.#counted = { at: now, counts: this.#count() }
-    return this.#counted.counts
+    if (this.#counted !== undefined && now - this.#counted.at < EVERY_MS) return this.#counted.counts
+    const counts = this.#count()
+    this.#counted = { at: now, counts }
+    counts.catch(() => {
+      this.#counted = undefined // a store that could not be read is asked again
+    })
+    return counts
   }
 
   async #count(): Promise<Record<TokenState, number>> {
