@@ -149,15 +149,14 @@ function linkTo({ url }: UpstreamOptions, credential: Credential, onMessage: OnM
 }
 
 /** Throws UpstreamError for a refusal of the upstream's own, anything else for what is no answer. */
-function readAnswer(received: string, id: number): Verbatim {
-  const text = onOneLine(received)
+function readAnswer(text: string, id: number): Verbatim {
   const answer: unknown = JSON.parse(text)
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     throw new Error('the answer is no object')
   const { error, id: answered } = answer as { error?: unknown; id?: unknown }
   if (answered !== id) throw new Error('the answer is to another call')
-  if (error !== undefined && error !== null) throw UpstreamError.from(error, memberText(text, 'error') ?? '')
+  if (error !== undefined && error !== null) throw UpstreamError.from(error, onOneLine(memberText(text, 'error') ?? ''))
   const result = memberText(text, 'result')
   if (result === undefined) throw new Error('the answer has neither result nor error')
-  return new Verbatim(result)
+  return new Verbatim(onOneLine(result))
 }
