@@ -12,6 +12,7 @@ import {
   type UserRecord,
   userKey,
 } from './records.ts'
+import { contains } from './scopes.ts'
 import { obstacle } from './standing.ts'
 import { parseToken } from './token-steps.ts'
 
@@ -28,8 +29,8 @@ export interface Ground {
 }
 
 /**
- * The ground of a change, to be asked for in each attempt to commit it: from the moment on at which the end of a token, or
- * of its user's rights, is acknowledged, nothing is done in its name any more. Throws `unauthenticated`, `forbidden`.
+ * The ground of a change, to be asked for in each attempt to commit it: from the moment on at which the end of a token, or of
+ * some of its rights or its user's, is acknowledged, nothing is done in its name any more. Throws `unauthenticated`, `forbidden`.
  */
 export async function groundOf(caller: TokenCaller, { store, clock }: Parts): Promise<Ground> {
   const { live, token, user } = caller
@@ -45,6 +46,8 @@ export async function groundOf(caller: TokenCaller, { store, clock }: Parts): Pr
   const record = entry && parseToken(entry)
   if (entry === undefined || record === undefined) throw ended()
   if (obstacle(record, live.hash, now, clock.now()) !== undefined) throw ended()
+  if (!contains(record.scopes, token.scopes))
+    throw new Failure('forbidden', 'Your token may do less than a moment ago.')
   return { record, steps: [still(entry), still(owner)] }
 }
 

@@ -27,7 +27,7 @@ export class Credential {
   field(): HeaderField | undefined {
     switch (this.#credential?.kind) {
       case 'header':
-        return [this.#credential.name ?? 'Authorization', this.#secret()]
+        return [this.#credential.name ?? 'Authorization', asBytes(this.#secret())]
       case 'basic':
       case 'cookie-file':
         return ['Authorization', `Basic ${Buffer.from(this.#secret()).toString('base64')}`]
@@ -55,6 +55,11 @@ export class Credential {
     if (this.#read.text === '') throw new Error(`${file} is empty`)
     return this.#read.text
   }
+}
+
+/** A header field's value as it is in the file, to the byte: it is sent with a byte for each character. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1')
 }
 
 /** As go-ethereum's engine API wants it: signed by a secret in hexadecimal, and a few seconds old at most. */

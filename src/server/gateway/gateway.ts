@@ -13,7 +13,7 @@ import type { Store } from '../../store/store.ts'
 import { Audience } from './audience.ts'
 import { discover, isMethodName } from './catalogue.ts'
 import type { UpstreamCredential } from './credential.ts'
-import { memberText } from './json-text.ts'
+import { memberText, onOneLine } from './json-text.ts'
 import { broken, type OnMessage } from './link.ts'
 import { Patience } from './patience.ts'
 import type { SlotKeeper } from './slots.ts'
@@ -151,9 +151,10 @@ export class Gateway {
     }
   }
 
-  readonly #onMessage: OnMessage = (text, message) => {
+  readonly #onMessage: OnMessage = (received, message) => {
     const { namespace, strip } = this.#rule
     const method = String(message.method)
+    const text = onOneLine(received) // those who hear it may take each line for a message
     this.#parts.store.refresh() // who has lost the right to hear it is let go of first
     if (strip) this.#audience.tell(namespace + method, renamed(text, namespace + method))
     else if (method.startsWith(namespace)) this.#audience.tell(method, text)

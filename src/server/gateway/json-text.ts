@@ -51,7 +51,10 @@ export function holdsUnsafeInteger(value: unknown): boolean {
   return Object.values(value).some(holdsUnsafeInteger)
 }
 
-/** JSON may be laid out in lines, where a line ends a message; between its parts they are white space like any other. */
+/**
+ * JSON may be laid out in lines, where a line ends a message; between its parts they are white space like any other. `text`
+ * is known to be valid JSON: a line break inside a string is a fault, which nothing may hide.
+ */
 export function onOneLine(text: string): string {
   return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]+/g, ' ') : text
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { Correlation } from './correlation.ts'
-import { awaitOpen, isLate, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import { awaitOpen, isLate, LARGEST_ANSWER, type Link, type OnMessage, type Read } from './link.ts'
 import type { Patience } from './patience.ts'
 
 const NEWLINE = 0x0a
@@ -42,14 +42,14 @@ export class LineLink implements Link {
     this.#onMessage = onMessage
   }
 
-  async request(text: string, id: number, patience: Patience): Promise<string> {
+  async request<T>(text: string, id: number, patience: Patience, read: Read<T>): Promise<T> {
     const line = await this.#connected(patience)
     const { pipe, correlation, heard } = line
     // Late, and nothing was heard since: it hangs. What it has not read must not be done after its caller was told so.
     patience.onEnd((reason) => {
       if (isLate(reason) && (heard === line.heard || pipe.output.writableLength > 0)) this.#drop(line)
     })
-    return correlation.wait(id, patience, () => pipe.output.write(`${text}\n`))
+    return read(await correlation.wait(id, patience, () => pipe.output.write(`${text}\n`)))
   }
 
   async #connected(patience: Patience): Promise<Line> {

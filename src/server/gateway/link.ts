@@ -1,10 +1,13 @@
 import { Failure } from '../../protocol/failures.ts'
 import type { Patience } from './patience.ts'
 
+/** Makes of an answer's whole text what it says. Throws where it is no answer to the call. */
+export type Read<T> = (answer: string) => T
+
 /** The way to an upstream: requests as text, with ids of ours, and answers as text. */
 export interface Link {
-  /** Resolves to the whole text of the response with that id. Rejects with `upstream`. Gives up when `patience` ends. */
-  request(text: string, id: number, patience: Patience): Promise<string>
+  /** Resolves to what `read` makes of the response with that id. Rejects with `upstream`, or what `read` throws. Gives up when `patience` ends. */
+  request<T>(text: string, id: number, patience: Patience, read: Read<T>): Promise<T>
   close(): void
 }
 

@@ -64,8 +64,9 @@ export class Upstream {
     const timer = setTimeout(() => patience.end(late()), this.#options.timeout)
     try {
       const id = ++this.#lastId
-      const answer = readAnswer(await this.#exchange(id, method, params, patience, bare), id)
+      const answer = await this.#exchange(id, method, params, patience, bare)
       this.#circuit.succeeded()
+      if (answer instanceof UpstreamError) throw answer
       return answer
     } catch (thrown) {
       throw this.#judge(thrown, patience, trial)
@@ -80,14 +81,14 @@ export class Upstream {
     params: Params | undefined,
     patience: Patience,
     bare: boolean,
-  ): Promise<string> {
+  ): Promise<Verbatim | UpstreamError> {
     const slot = this.#slots.take(patience)
     if (slot !== undefined) await slot
     try {
       const given = bare ? params : this.#credential.params(params)
       const rest = given === undefined ? '' : `,"params":${JSON.stringify(given)}`
       const text = `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)}${rest}}`
-      return await this.#link.request(text, id, patience)
+      return await this.#link.request(text, id, patience, (answer) => readAnswer(answer, id))
     } finally {
       this.#slots.give()
     }
@@ -95,10 +96,7 @@ export class Upstream {
 
   /** What a failed call says about the upstream. */
   #judge(thrown: unknown, { reason }: Patience, trial: boolean): unknown {
-    if (thrown instanceof UpstreamError) {
-      this.#circuit.succeeded()
-      return thrown
-    }
+    if (thrown instanceof UpstreamError) return thrown
     const failure = broken(reason ?? thrown)
     if (failure.name !== 'upstream' || failure === ABANDONED) this.#circuit.abandoned(trial)
     else this.#circuit.failed(trial)
@@ -148,16 +146,16 @@ function linkTo({ url }: UpstreamOptions, credential: Credential, onMessage: OnM
   }
 }
 
-/** Throws UpstreamError for a refusal of the upstream's own, anything else for what is no answer. */
-function readAnswer(received: string, id: number): Verbatim {
-  const text = onOneLine(received)
+/** UpstreamError: a refusal of the upstream's own. Throws where it is no answer to that call. */
+function readAnswer(text: string, id: number): Verbatim | UpstreamError {
   const answer: unknown = JSON.parse(text)
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     throw new Error('the answer is no object')
   const { error, id: answered } = answer as { error?: unknown; id?: unknown }
   if (answered !== id) throw new Error('the answer is to another call')
-  if (error !== undefined && error !== null) throw UpstreamError.from(error, memberText(text, 'error') ?? '')
+  if (error !== undefined && error !== null)
+    return UpstreamError.from(error, onOneLine(memberText(text, 'error') ?? ''))
   const result = memberText(text, 'result')
   if (result === undefined) throw new Error('the answer has neither result nor error')
-  return new Verbatim(result)
+  return new Verbatim(onOneLine(result))
 }

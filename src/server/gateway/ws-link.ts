@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { Correlation } from './correlation.ts'
-import { awaitOpen, LARGEST_ANSWER, type Link, type OnMessage } from './link.ts'
+import { awaitOpen, LARGEST_ANSWER, type Link, type OnMessage, type Read } from './link.ts'
 import type { Patience } from './patience.ts'
 
 /** How long an upstream may be silent before it is asked whether it is there, in milliseconds. */
@@ -28,9 +28,9 @@ export class WebSocketLink implements Link {
     this.#onMessage = onMessage
   }
 
-  async request(text: string, id: number, patience: Patience): Promise<string> {
+  async request<T>(text: string, id: number, patience: Patience, read: Read<T>): Promise<T> {
     const { ws, correlation } = await this.#connected(patience)
-    return correlation.wait(id, patience, () => ws.send(text))
+    return read(await correlation.wait(id, patience, () => ws.send(text)))
   }
 
   async #connected(patience: Patience): Promise<Connection> {

@@ -76,6 +76,12 @@ describe("an upstream's own credential", () => {
     })
   }
 
+  it('(header) arrives as it is in the file, to the byte', async () => {
+    write('header', 'Schlüssel ключ')
+    const told = (await seen('header')).headers['x-key'] as string
+    assert.equal(Buffer.from(told, 'latin1').toString(), 'Schlüssel ключ')
+  })
+
   it('(param) goes in front of the parameters by position, of none as well', async () => {
     for (const text of ['token:one', 'token:two']) {
       write('param', text)

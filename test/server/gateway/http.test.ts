@@ -8,6 +8,7 @@ import { type Daemon, type Scope, startDaemon, temporaryDirectory, until } from 
 import { makeCertificate } from '../../support/remote.ts'
 import { call, mint } from '../../support/talk.ts'
 import { table, upstream } from '../../support/upstreams.ts'
+import { MiB, memoryOf } from '../../support/vitals.ts'
 
 /** What it does about a request. `words`: puts in what $ID, $BODY (its answer), $LENGTH and $HEX (of that) stand for. */
 type Script = (socket: Socket, words: (text: string) => string) => void
@@ -111,6 +112,33 @@ describe('an answer over HTTP', () => {
       assert.ok([200, 502].includes(status))
       assert.notEqual(json.result, 'smuggled')
     }
+  })
+
+  it('to an earlier call is the last thing that its connection is believed', async (t) => {
+    const last = new Map<Socket, string>()
+    const { url } = await scripted(t, (socket, words) => {
+      const answer = words(GOOD)
+      socket.write(last.get(socket) ?? answer) // one call behind, from the second on
+      last.set(socket, answer)
+    })
+    const { daemon, token } = await behind(t, url, { concurrency: 1 })
+    const statuses: number[] = []
+    for (let n = 0; n < 4; n++) statuses.push((await call(daemon, 'http.x', [], { token })).status)
+    assert.deepEqual(statuses, [200, 502, 200, 502])
+  })
+
+  it('in the smallest pieces takes little more memory than it is long', async (t) => {
+    const pieces = Buffer.from('1\r\n \r\n'.repeat(4 * MiB))
+    const { url } = await scripted(t, (socket, words) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+      socket.write(pieces)
+      socket.write(words('$HEX\r\n$BODY\r\n0\r\n\r\n'))
+    })
+    const { daemon, token } = await behind(t, url, { timeout: '50s' })
+    const before = memoryOf(daemon.pid)
+    assert.equal((await call(daemon, 'http.x', [], { token })).json.result, 'own')
+    const grown = memoryOf(daemon.pid) - before
+    assert.ok(grown < 200 * MiB, `grew by ${Math.round(grown / MiB)} MiB`)
   })
 
   it('that leads elsewhere is not followed', async (t) => {

@@ -21,6 +21,8 @@ const GARBAGE: Readonly<Record<string, string>> = {
   null: 'null',
   'a number': '1',
   'an error that is a string': '{"jsonrpc":"2.0","id":$ID,"error":"no"}',
+  'a string with a line break in it': '{"jsonrpc":"2.0","id":$ID,"result":"a\r\nb"}',
+  'an error with a line break in a string': '{"jsonrpc":"2.0","id":$ID,"error":{"code":1,"message":"a\nb"}}',
   'an error without a code': '{"jsonrpc":"2.0","id":$ID,"error":{"message":"no"}}',
 }
 

@@ -55,6 +55,15 @@ describe("an upstream's notifications", () => {
     assert.deepEqual(await heardBy(idle), [])
   })
 
+  it('are one line where a line is a message, whatever lines they came in', async (t) => {
+    const lines = conversation(t, daemon)
+    await lines.call('ws.echo', { Token: admin })
+    const forged = '{"jsonrpc":"2.0","id":1,"result":"forged"}'
+    await tell(`{"jsonrpc":"2.0","method":"ws.note",\r\n"params":[\n${forged}\n]}`)
+    const told = (await lines.next()) as { method?: string; params?: unknown }
+    assert.deepEqual([told.method, told.params], ['ws.note', [JSON.parse(forged)]])
+  })
+
   it('reach those who may see them only', async (t) => {
     const { token } = await make(daemon, admin, { scopes: ['ws.echo', 'Auth.*'] })
     const client = await opened(t, token)
