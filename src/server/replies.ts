@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
 import type { Reply } from './exchange.ts'
-import type { Origin } from './origin.ts'
+import { afterLatest } from './in-flight.ts'
+import type { Connection, Origin } from './origin.ts'
 
 /**
  * The head of a reply. Tokens are among the answers: nobody on the way may keep them. As a list, since field by field it
@@ -66,4 +67,17 @@ export function sendRaw(socket: Socket, failure: Failure): void {
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
+}
+
+/** Refuses what could not be parsed, or took too long to arrive: behind the answers that are still due. */
+export function refuseBytes(socket: Socket, connection: Connection, failure: Failure): void {
+  if (connection.refused) return // each further piece of the same bytes
+  connection.refused = true
+  const { latest, outbox } = connection
+  if (latest === undefined || latest.req.complete) afterLatest(connection, () => sendRaw(socket, failure))
+  else if (latest.headersSent) {
+    outbox.flush()
+    latest.end() // a 413 waits for the end of the body, which will not come
+    afterLatest(connection, () => socket.destroy())
+  } else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // it is this request's own
 }
