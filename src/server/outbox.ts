@@ -45,8 +45,9 @@ export class Outbox {
  */
 function endWith(res: ServerResponse, body: string | undefined): void {
   const { socket } = res
-  if (socket === null || body === undefined) {
-    res.end(body) // behind the answer to an earlier request, or but a head
+  // Not on a socket that has ended: what is written to it vanishes, and Node would take the answer for sent, out of turn.
+  if (socket === null || !socket.writable || body === undefined) {
+    res.end(body) // behind the answer to an earlier request, to nobody, or but a head
     return
   }
   socket.cork()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { type Daemon, startDaemon, until } from '../support/daemon.ts'
-import { mint, open, raw } from '../support/talk.ts'
+import { http, mint, open, raw } from '../support/talk.ts'
 
 const DOORS = ['unix', 'tcp'] as const
 
@@ -95,5 +95,31 @@ for (const door of DOORS) {
       })
       assert.deepEqual(statuses(text), ['200', '200', status], path)
     }
+  })
+}
+
+for (const door of DOORS) {
+  it(`calls behind the last answer of a connection on ${door} harm nobody, however they arrive`, async (t) => {
+    const daemon = await startDaemon(t)
+    const token = await mint(daemon)
+    // Who expects to be told to go on, and is not, gets the last answer: what is behind it is to be sent again.
+    const first = `${post(token, 'Auth.WhoAmI')}${get(token, '/healthz', 'Expect: 100-continue\r\n')}`
+    const behind = `${get(token, '/nowhere')}${post(token, 'Auth.WhoAmI')}${post(token, 'Auth.WhoAmI')}`
+    for (let n = 0; n < 30; n++) {
+      const socket = open(daemon, door)
+      let text = ''
+      socket.setEncoding('latin1').on('data', (chunk: string) => {
+        text += chunk
+      })
+      const closed = new Promise((resolve) => socket.on('error', () => {}).on('close', resolve))
+      socket.on('end', () => socket.end())
+      for (const piece of [first + behind.slice(0, n), behind.slice(n), behind]) {
+        socket.write(piece)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      await closed
+      assert.deepEqual(statuses(text), ['200', '200'])
+    }
+    assert.equal((await http(daemon, undefined, { door, method: 'GET', path: '/healthz' })).status, 200)
   })
 }
