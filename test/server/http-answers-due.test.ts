@@ -107,18 +107,13 @@ for (const door of DOORS) {
     const behind = `${get(token, '/nowhere')}${post(token, 'Auth.WhoAmI')}${post(token, 'Auth.WhoAmI')}`
     for (let n = 0; n < 30; n++) {
       const socket = open(daemon, door)
-      let text = ''
-      socket.setEncoding('latin1').on('data', (chunk: string) => {
-        text += chunk
-      })
       const closed = new Promise((resolve) => socket.on('error', () => {}).on('close', resolve))
-      socket.on('end', () => socket.end())
+      socket.resume().on('end', () => socket.end())
       for (const piece of [first + behind.slice(0, n), behind.slice(n), behind]) {
         socket.write(piece)
         await new Promise((resolve) => setImmediate(resolve))
       }
       await closed
-      assert.deepEqual(statuses(text), ['200', '200'])
     }
     assert.equal((await http(daemon, undefined, { door, method: 'GET', path: '/healthz' })).status, 200)
   })
