@@ -103,15 +103,18 @@ for (const door of DOORS) {
     const daemon = await startDaemon(t)
     const token = await mint(daemon)
     // Who expects to be told to go on, and is not, gets the last answer: what is behind it is to be sent again.
-    const first = `${post(token, 'Auth.WhoAmI')}${get(token, '/healthz', 'Expect: 100-continue\r\n')}`
-    const behind = `${get(token, '/nowhere')}${post(token, 'Auth.WhoAmI')}${post(token, 'Auth.WhoAmI')}`
-    for (let n = 0; n < 30; n++) {
+    const last = get(token, '/healthz', 'Expect: 100-continue\r\n')
+    const call = post(token, 'Auth.WhoAmI')
+    const [head] = post('none', '').split('{') as [string]
+    const faulty = `${head.replace(/Content-Length: \d+/, 'Content-Length: 1')}\xff`
+    const pieces = [faulty + last + get(token, '/nowhere') + call + call, call]
+    for (let n = 0; n < 40; n++) {
       const socket = open(daemon, door)
       const closed = new Promise((resolve) => socket.on('error', () => {}).on('close', resolve))
       socket.resume().on('end', () => socket.end())
-      for (const piece of [first + behind.slice(0, n), behind.slice(n), behind]) {
-        socket.write(piece)
-        await new Promise((resolve) => setImmediate(resolve))
+      for (const piece of pieces) {
+        socket.write(Buffer.from(piece, 'latin1'))
+        await new Promise((resolve) => setTimeout(resolve, n % 3))
       }
       await closed
     }
