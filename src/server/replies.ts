@@ -63,7 +63,13 @@ export function sendRaw(socket: Socket, failure: Failure): void {
   const fields = [...jsonHead(body, failure.headers), 'Connection', 'close']
   const lines = fields.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`))
   const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
-  socket.end(head + body)
+  endGently(socket, head + body)
+}
+
+/** Ends a connection when what is due has gone out, whatever still arrives. */
+function endGently(socket: Socket, last = ''): void {
+  if (socket.writableEnded) return
+  socket.end(last)
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
@@ -78,6 +84,6 @@ export function refuseBytes(socket: Socket, connection: Connection, failure: Fai
   else if (latest.headersSent) {
     outbox.flush()
     latest.end() // a 413 waits for the end of the body, which will not come
-    afterLatest(connection, () => socket.destroy())
+    afterLatest(connection, () => endGently(socket))
   } else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // it is this request's own
 }
