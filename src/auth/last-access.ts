@@ -102,8 +102,11 @@ export class LastAccess {
     access.at = latest(access.at, this.#board?.read(Number(id))) as number
     // Where other threads write as well, what this one has written need not be what is stored.
     const written = this.#board === undefined ? this.#written.get(id) : undefined
-    if (written !== undefined) return written.at < access.at
-    return after(this.#stored(id), (stored) => stored === undefined || stored < access.at)
+    return after(written?.at ?? this.#stored(id), (before) => {
+      if (before === undefined || before < access.at) return true
+      access.at = before // what is stored: the next one is compared with it
+      return false
+    })
   }
 
   /** All at once or, where one of the tokens was changed meanwhile, each by itself. */
@@ -118,7 +121,9 @@ export class LastAccess {
     if (token === undefined || !(await this.#isNews(access))) return // another thread may have written it meanwhile
     access.version = token.version
     const written = await this.#ledger.note(stepsFor(access))
-    if (!written && !this.#pending.has(access.id)) this.#pending.set(access.id, access)
+    if (written) return
+    this.#writing.delete(access.id) // it is not what was written
+    if (!this.#pending.has(access.id)) this.#pending.set(access.id, access)
   }
 }
 

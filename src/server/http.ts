@@ -13,7 +13,7 @@ import { clientFailure, notFound, UNKNOWN_EXPECTATION, wrongVerb } from './http-
 import { afterLatest, whenFree } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
-import { sendFailure, sendRaw, sendReply } from './replies.ts'
+import { refuseBytes, sendFailure, sendRaw, sendReply } from './replies.ts'
 import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
 import { readTarget, type Target } from './target.ts'
 import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
@@ -60,6 +60,7 @@ class HttpDoor {
     this.server.timeout = limits.idle // between requests, and where an answer is not read
     // A client that has said all it wants to (nc, a pipe) still gets its answer.
     Object.assign(this.server, { httpAllowHalfOpen: true })
+    this.server.closeIdleConnections = () => {} // close() would cut off answers that are just being read
     this.server.on('request', (req, res) => this.#serve(req, res))
     this.server.on('checkContinue', (req, res) => this.#serve(req, res, () => res.writeContinue()))
     this.server.on('checkExpectation', (req, res) => this.#refuseExpectation(req, res))
@@ -220,15 +221,10 @@ class HttpDoor {
     else socket.destroy()
   }
 
-  /** Refuses what could not be parsed, or took too long to arrive: behind the answers that are still due. */
   #refuse(socket: Socket, failure: Failure): void {
     const connection = this.#parts.connectionOf(socket)
-    const latest = connection?.latest
-    if (connection === undefined || (latest !== undefined && !latest.req.complete && latest.headersSent))
-      socket.destroy()
-    else if (latest === undefined || latest.req.complete)
-      afterLatest(connection, () => sendRaw(socket, failure))
-    else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // the failure is this request's own
+    if (connection === undefined) socket.destroy()
+    else refuseBytes(socket, connection, failure)
   }
 }
 

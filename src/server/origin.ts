@@ -25,6 +25,8 @@ export interface Connection extends Guest {
   known: boolean
   /** Whether it was refused for too many that wait: nothing more is answered. */
   crowded: boolean
+  /** Whether bytes on it were refused, which ends it: what is wrong with those behind them is not told. */
+  refused: boolean
   /** Calls under way; each element of a batch is one. */
   inFlight: number
   /** Whether one of them is called when the other side has read its answers. */

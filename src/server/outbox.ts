@@ -1,6 +1,10 @@
 import type { ServerResponse } from 'node:http'
 
-/** Characters that may gather in one turn of the event loop before they have to go out. */
+/**
+ * Answers, and characters of them, that may gather in one turn of the event loop before they have to go out. An answer
+ * without a body counts as well: its request and response are kept as long as it waits, and a turn may take in megabytes.
+ */
+const MOST_ANSWERS = 256
 const MOST_UNSENT = 256 * 1024
 
 interface Due {
@@ -22,14 +26,16 @@ export class Outbox {
     this.#unsent += body?.length ?? 0
     if (this.#due.push({ res, body }) === 1) setImmediate(() => this.flush())
     // What is written shows who does not read: only then nothing more is taken from them.
-    if (this.#unsent >= MOST_UNSENT) this.flush()
+    if (this.#due.length >= MOST_ANSWERS || this.#unsent >= MOST_UNSENT) this.flush()
   }
 
-  flush(): void {
+  /** Returns whether there was anything. Of several on one connection each goes out when the one before it has. */
+  flush(): boolean {
     const due = this.#due
     this.#due = []
     this.#unsent = 0
     for (const { res, body } of due) if (!res.destroyed) endWith(res, body)
+    return due.length > 0
   }
 }
 
@@ -39,8 +45,9 @@ export class Outbox {
  */
 function endWith(res: ServerResponse, body: string | undefined): void {
   const { socket } = res
-  if (socket === null || body === undefined) {
-    res.end(body) // behind the answer to an earlier request, or but a head
+  // Not on a socket that has ended: what is written to it vanishes, and Node would take the answer for sent, out of turn.
+  if (socket === null || !socket.writable || body === undefined) {
+    res.end(body) // behind the answer to an earlier request, to nobody, or but a head
     return
   }
   socket.cork()

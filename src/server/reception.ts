@@ -76,6 +76,7 @@ export class Reception {
       known: false,
       queued: false,
       crowded: false,
+      refused: false,
       inFlight: 0,
       waiting: [],
       awaitsDrain: false,
@@ -108,7 +109,8 @@ export class Reception {
 
   /** Ends HTTP connections on which nothing is under way: kept alive, silent from the start, or in the middle of a request. */
   dismissIdle(): void {
-    this.#outbox.flush() // or what is answered, and not sent yet, would look as if nobody waited for it
+    // What is answered and not sent yet would look as if nobody waited for it: whose it is are looked at next time.
+    if (this.#outbox.flush()) return
     for (const [socket, { inFlight, conversing }] of this.#open) {
       if (inFlight === 0 && !conversing && socket.writableLength === 0) socket.destroy()
     }

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
 import type { Reply } from './exchange.ts'
-import type { Origin } from './origin.ts'
+import { afterLatest } from './in-flight.ts'
+import type { Connection, Origin } from './origin.ts'
 
 /**
  * The head of a reply. Tokens are among the answers: nobody on the way may keep them. As a list, since field by field it
@@ -62,8 +63,27 @@ export function sendRaw(socket: Socket, failure: Failure): void {
   const fields = [...jsonHead(body, failure.headers), 'Connection', 'close']
   const lines = fields.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`))
   const head = `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}\r\n${lines.join('')}\r\n`
-  socket.end(head + body)
+  endGently(socket, head + body)
+}
+
+/** Ends a connection when what is due has gone out, whatever still arrives. */
+function endGently(socket: Socket, last = ''): void {
+  if (socket.writableEnded) return
+  socket.end(last)
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
+}
+
+/** Refuses what could not be parsed, or took too long to arrive: behind the answers that are still due. */
+export function refuseBytes(socket: Socket, connection: Connection, failure: Failure): void {
+  if (connection.refused) return // each further piece of the same bytes
+  connection.refused = true
+  const { latest, outbox } = connection
+  if (latest === undefined || latest.req.complete) afterLatest(connection, () => sendRaw(socket, failure))
+  else if (latest.headersSent) {
+    outbox.flush()
+    latest.end() // a 413 waits for the end of the body, which will not come
+    afterLatest(connection, () => endGently(socket))
+  } else sendFailure(latest.req, latest.setHeader('Connection', 'close'), failure) // it is this request's own
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
-import { startDaemon } from '../support/daemon.ts'
-import { http, open, webSocket } from '../support/talk.ts'
+import { startDaemon, until } from '../support/daemon.ts'
+import { http, mint, open, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
 const MiB = 1024 * 1024
@@ -11,6 +13,19 @@ const MiB = 1024 * 1024
 function resident(): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) * 1024
+}
+
+/** Resolves when so many answers have come. */
+function countAnswers(socket: Socket, count: number): Promise<void> {
+  let [seen, rest] = [0, '']
+  return new Promise((resolve) => {
+    socket.on('data', (chunk: Buffer) => {
+      const parts = (rest + chunk.toString('latin1')).split('\r\n\r\n')
+      rest = parts.pop() as string
+      seen += parts.length
+      if (seen === count) resolve()
+    })
+  })
 }
 
 describe('pitfall 11: whatever a stranger can make grow is bounded', {
@@ -64,6 +79,31 @@ describe('pitfall 11: whatever a stranger can make grow is bounded', {
     }
     for (const socket of sockets) socket.destroy()
     assert.ok(most - before < 200 * MiB, `grew by ${Math.round((most - before) / MiB)} MiB`)
+  })
+
+  it('pipelined requests whose answers have no body, from whoever has a token', async (t) => {
+    const daemon = await startDaemon(t)
+    const peak = () =>
+      Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))?.[1]) * 1024
+    const before = peak()
+    const one = `GET /auth HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${await mint(daemon)}\r\n\r\n`
+    const many = Buffer.from(one.repeat(25_000))
+    const sockets = Array.from({ length: 8 }, () => open(daemon, 'tcp'))
+    for (const socket of sockets) {
+      socket.write(one)
+      await once(socket, 'data')
+    }
+    // What has arrived while it stood still is taken in at once.
+    daemon.process.kill('SIGSTOP')
+    const answered = sockets.map((socket) => countAnswers(socket, 25_000))
+    for (const socket of sockets) socket.write(many)
+    await until('the kernel has taken what it takes', () =>
+      sockets.every((socket) => socket.bytesWritten > MiB),
+    )
+    daemon.process.kill('SIGCONT')
+    await Promise.all(answered)
+    for (const socket of sockets) socket.destroy()
+    assert.ok(peak() - before < 150 * MiB, `grew by ${Math.round((peak() - before) / MiB)} MiB`)
   })
 
   it('a body of a hundred thousand keys is answered like any other', async () => {
