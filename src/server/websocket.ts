@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type Server, WebSocket, WebSocketServer } from 'ws'
 import type { Verified } from '../auth/live.ts'
 import { asFailure } from '../protocol/failures.ts'
 import { Conversation } from './conversation.ts'
@@ -12,7 +12,7 @@ import type { Connection, Origin } from './origin.ts'
 import { sendRaw } from './replies.ts'
 import type { Tethers } from './tethers.ts'
 
-/** How long a peer may take to answer the closing handshake, in milliseconds. */
+/** How long answers that are due, or a peer, may hold up the closing handshake, in milliseconds. */
 const CLOSING_MS = 1_000
 
 /** What it costs to read a ping and to answer it, in milliseconds. */
@@ -31,10 +31,21 @@ interface Parts {
   readonly log: Logger
 }
 
+/** Its closing frame goes out behind the answers that are due, also where ws closes by itself: for a fault, or since the peer does. */
+class AnsweringSocket extends WebSocket {
+  whenAnswered: (close: () => void) => void = (close) => close()
+
+  override close(code?: number, reason?: string | Buffer): void {
+    const close = () => super.close(code, reason)
+    if (this.readyState === this.OPEN) this.whenAnswered(close)
+    else close()
+  }
+}
+
 /** JSON-RPC over WebSocket: one message a text frame, many calls in flight, each identified anew. */
 export class WebSocketDoor {
   readonly #parts: Parts
-  readonly #server: WebSocketServer
+  readonly #server: Server<typeof AnsweringSocket>
   readonly #sessions = new Set<Session>()
   readonly #heartbeat: NodeJS.Timeout
 
@@ -47,6 +58,7 @@ export class WebSocketDoor {
       clientTracking: false,
       maxPayload: frame,
       perMessageDeflate: false,
+      WebSocket: AnsweringSocket,
     })
     this.#heartbeat = setInterval(() => this.#beat(), idle / 2).unref()
   }
@@ -71,7 +83,7 @@ export class WebSocketDoor {
     return verified
   }
 
-  #open(ws: WebSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
+  #open(ws: AnsweringSocket, socket: Socket, origin: Origin, verified: Verified | undefined): void {
     origin.connection.conversing = true
     const session = new Session(ws, socket, origin, this.#parts)
     this.#sessions.add(session)
@@ -99,12 +111,12 @@ export class WebSocketDoor {
 
 /** One WebSocket. */
 class Session {
-  readonly #ws: WebSocket
+  readonly #ws: AnsweringSocket
   readonly #connection: Connection
   readonly conversation: Conversation
   #heard = true
 
-  constructor(ws: WebSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
+  constructor(ws: AnsweringSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
     this.#ws = ws
     this.#connection = origin.connection
     this.conversation = new Conversation(exchange, origin, limits, {
@@ -118,6 +130,10 @@ class Session {
       resume: () => ws.resume(),
       end: (reason) => this.end(TOKEN_ENDED, reason),
     })
+    ws.whenAnswered = (close) => {
+      this.conversation.finish(close, { drop: true })
+      setTimeout(close, CLOSING_MS).unref()
+    }
     ws.on('error', () => {}) // ws closes the connection itself: 1007, 1009 and the like
     ws.on('pong', () => {
       this.#heard = true
@@ -148,7 +164,7 @@ class Session {
 
   /** Takes no more calls; closes when those under way are answered. */
   end(code: number, reason: string): void {
-    this.conversation.finish(() => this.#ws.close(code, reason), { drop: true })
+    this.#ws.close(code, reason)
     setTimeout(() => this.#ws.terminate(), CLOSING_MS).unref()
   }
 

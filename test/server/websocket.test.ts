@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, describe, it } from 'node:test'
+import type { WebSocket } from 'ws'
 import { startDaemon, until } from '../support/daemon.ts'
 import { call, mint, type Response, webSocket } from '../support/talk.ts'
 
@@ -45,6 +47,32 @@ for (const door of ['unix', 'tcp'] as const) {
       assert.equal(((await ws.next()) as unknown as Response[]).length, 1)
       ws.send('not json')
       assert.equal((await ws.next()).error?.code, -32700)
+    })
+
+    it('answers what it was asked before it closes, whoever is the reason', async (t) => {
+      const token = await mint(daemon)
+      const ask = (ws: { send(message: unknown): void }) => {
+        ws.send({ jsonrpc: '2.0', method: 'Auth.WhoAmI', id: 1 })
+        ws.send({ jsonrpc: '2.0', method: 'token.create', params: { name: randomUUID() }, id: 2 })
+      }
+      const ends = {
+        1000: (ws: WebSocket) => ws.close(1000),
+        1003: (ws: WebSocket) => ws.send(Buffer.from('{}')),
+        1007: (ws: WebSocket) => ws.send(Buffer.from([0xff]), { binary: false }),
+      }
+      for (const [expected, end] of Object.entries(ends)) {
+        const peer = await webSocket(t, daemon, { door, ...bearer(token) })
+        ask(peer)
+        end(peer.ws)
+        assert.equal((await peer.closed).code, Number(expected))
+        const answers = peer.inbox
+          .map((text) => JSON.parse(text) as Response)
+          .map(({ id, error }) => [id, error])
+        assert.deepEqual(answers, [
+          [1, undefined],
+          [2, undefined],
+        ])
+      }
     })
 
     it('closes with 1009 for a message over the limit, 1003 for a binary one, 1007 for bad UTF-8', async (t) => {
