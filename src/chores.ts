@@ -58,8 +58,9 @@ export function startChores(parts: ChoreParts): { stop(): Promise<void> } {
   const sweeper = new Sweeper(store, ledger, clock)
   const stopping = new AbortController()
   const queue = new ChoreQueue(log)
-  // While others are served these take seconds, and minutes, for which no other chore can wait.
-  const [flushing, sweeping] = [new ChoreQueue(log), new ChoreQueue(log)]
+  // While others are served these two take seconds, and minutes, for which no other chore can wait.
+  const flushing = new ChoreQueue(log)
+  const sweeping = new ChoreQueue(log)
   const chore = (name: string, work: () => Promise<unknown>, among = queue) =>
     among.chore(name, work, () => store.writable)
   const flushNow = async () => {
