@@ -3,7 +3,7 @@ import { Pace } from '../store/pace.ts'
 import { pages } from '../store/pages.ts'
 import { type Entry, orderedNumber, type Store } from '../store/store.ts'
 import { describeToken, type Ledger } from './ledger.ts'
-import { DAEMON, recordKey, sweptFrom } from './records.ts'
+import { DAEMON, recordKey, sweptFrom, tokenSignal } from './records.ts'
 import { erasure, parseToken } from './token-steps.ts'
 
 /** Ends that are looked up at a time, and tokens of one write: a call in between waits for no more of them. */
@@ -48,7 +48,9 @@ export class Sweeper {
     if (entry === undefined || sweptFrom(parseToken(entry)) !== Number(end)) {
       return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }
-    const audit = [describeToken('token.sweep', DAEMON, parseToken(entry))]
-    return this.#ledger.commit({ steps: erasure(entry), audit })
+    const record = parseToken(entry)
+    const audit = [describeToken('token.sweep', DAEMON, record)]
+    // If the clock that says that it has ended is put back, whoever still knows it would accept it again.
+    return this.#ledger.commit({ steps: erasure(entry), audit, signals: [tokenSignal(record)] })
   }
 }

@@ -42,7 +42,7 @@ export class TokenGet {
     this.#pepper = parts.pepper
     this.#lastAccess = parts.lastAccess
     this.fields = tokenFields(parts.users)
-    this.#texts = new TokenTexts(parts.store, parts.clock, (record) => this.#word(record))
+    this.#texts = new TokenTexts(parts.store, (record) => this.#word(record))
   }
 
   get(params: TokenQueryParams, caller: TokenCaller): Maybe<unknown> {

@@ -1,5 +1,4 @@
 import { after, type Maybe } from '../protocol/maybe.ts'
-import type { Clock } from '../store/clock.ts'
 import type { Entry, Feed, Store } from '../store/store.ts'
 import { type Keepable, Recent } from './recent.ts'
 import { decodeSignal, type TokenRecord, tokenKey } from './records.ts'
@@ -18,13 +17,11 @@ const MOST = 10_000
 /** The words for tokens that are asked about by their id: they change when the record does, and follow the store's signals. */
 export class TokenTexts implements Feed {
   readonly #store: Store
-  readonly #clock: Clock
   readonly #word: (record: TokenRecord) => TokenText
   readonly #known = new Recent<TokenText>(MOST)
 
-  constructor(store: Store, clock: Clock, word: (record: TokenRecord) => TokenText) {
+  constructor(store: Store, word: (record: TokenRecord) => TokenText) {
     this.#store = store
-    this.#clock = clock
     this.#word = word
     store.subscribe(this)
   }
@@ -32,7 +29,7 @@ export class TokenTexts implements Feed {
   /** Undefined: there is no such token. */
   find(id: string): Maybe<TokenText | undefined> {
     const known = this.#known.get(id)
-    if (known !== undefined && !this.#isOver(known)) return known
+    if (known !== undefined) return known
     const entry = this.#store.get(tokenKey(id))
     // A store that takes its time could be overtaken by a signal: what it gives is not kept.
     if (entry instanceof Promise) return after(entry, (found) => found && this.#word(parseToken(found)))
@@ -41,13 +38,8 @@ export class TokenTexts implements Feed {
 
   #keep(id: string, entry: Entry): TokenText {
     const text = this.#word(parseToken(entry))
-    if (!this.#isOver(text)) this.#known.set(id, text)
+    this.#known.set(id, text)
     return text
-  }
-
-  /** Then it may be swept away at any time, of which nothing is signalled: nobody could be signed in by it any more. */
-  #isOver({ record: { expires } }: TokenText): boolean {
-    return expires !== null && this.#clock.now() >= expires
   }
 
   signal(payload: string): void {

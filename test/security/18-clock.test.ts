@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import pino from 'pino'
 import { loadConfig } from '../../src/config.ts'
 import { startDaemon } from '../../src/daemon.ts'
-import { postern, type Scope, temporaryDirectory } from '../support/daemon.ts'
+import { postern, type Scope, temporaryDirectory, until } from '../support/daemon.ts'
 import { accepted, call, mint } from '../support/talk.ts'
 
 const DAY = 86_400_000
@@ -126,6 +126,23 @@ describe('pitfall 18: a clock that leaps ahead', () => {
     assert.ok(await accepted(daemon, token))
     const verified = await postern(['audit', 'verify', '--socket', daemon.socket])
     assert.deepEqual(JSON.parse(verified.stdout).faults, [])
+  })
+
+  it('what was swept while a clock far ahead was believed is not accepted once it is put right', async (t) => {
+    const { daemon, clocks, pass } = await machine(t)
+    const admin = await mint(daemon)
+    const short = await mint(daemon, { ttl: 60, name: 'short' })
+    assert.ok(await accepted(daemon, short), 'it is kept in memory from now on')
+    clocks.wall += YEAR
+    assert.ok(await accepted(daemon, admin)) // sees the leap
+    pass(DAY)
+    await until('it is swept', async () => {
+      const { json } = await call(daemon, 'audit.get', { event: 'token.sweep' }, { token: admin })
+      return (json.result as unknown[]).length === 1
+    })
+    clocks.wall -= YEAR + DAY
+    await call(daemon, 'clock.reset', {}, { token: admin })
+    assert.ok(!(await accepted(daemon, short)), 'nobody could find it to revoke it')
   })
 
   it('of the calls that ask for it, only a superadmin’s puts the clock right', async (t) => {
