@@ -134,7 +134,7 @@ function fromFile(file: ConfigFile | undefined): Record<string, Given> {
   const given: Record<string, Given> = {}
   if (file === undefined) return given
   for (const [section, content] of Object.entries(file.content)) {
-    if (TABLE_NAMES.includes(section as keyof Tables)) continue
+    if (TABLE_NAMES.includes(section as keyof Tables) || section === 'workers') continue
     const keys = sectionOf(section, file.path)
     const isTable = typeof content === 'object' && content !== null && !(content instanceof Date)
     if (!isTable || Array.isArray(content)) {
@@ -146,8 +146,16 @@ function fromFile(file: ConfigFile | undefined): Record<string, Given> {
       given[`${section}.${key}`] = { value, source: 'file', where: file.path }
     }
   }
-  return given
+  const { workers } = file.content
+  if (workers !== undefined && given[WORKERS] !== undefined)
+    throw new Complaint(`${file.path}: workers stands above the sections and in [listen]`, 'say it once')
+  return workers === undefined
+    ? given
+    : { ...given, [WORKERS]: { value: workers, source: 'file', where: file.path } }
 }
+
+/** May stand above all sections as well: it is about the daemon as a whole. */
+const WORKERS = 'listen.workers'
 
 const ALL_KEYS = Object.entries(SCHEMA).flatMap(([section, keys]) =>
   Object.keys(keys).map((key) => `${section}.${key}`),
@@ -163,11 +171,14 @@ function sectionOf(name: string, where: string): object {
   )
 }
 
-/** `POSTERN_LIMITS_BODY` and so on; `POSTERN_SOCKET` and `POSTERN_PORT` for short. */
+/** `POSTERN_LIMITS_BODY` and so on; `POSTERN_SOCKET`, `POSTERN_PORT` and `POSTERN_WORKERS` for short. */
 function fromEnvironment(env: Environment): Record<string, Given> {
   const given: Record<string, Given> = {}
   const names = new Map(ALL_KEYS.map((key) => [`POSTERN_${key.replace('.', '_').toUpperCase()}`, key]))
-  names.set('POSTERN_SOCKET', 'listen.socket').set('POSTERN_PORT', 'listen.port')
+  names
+    .set('POSTERN_SOCKET', 'listen.socket')
+    .set('POSTERN_PORT', 'listen.port')
+    .set('POSTERN_WORKERS', WORKERS)
   for (const [variable, value] of Object.entries(env)) {
     const key = names.get(variable)
     if (key !== undefined) given[key] = { value, source: 'environment', where: `$${variable}` }

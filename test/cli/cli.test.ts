@@ -212,7 +212,22 @@ describe('postern config', () => {
     )
   })
 
+  it('takes the number of workers from above the sections as well, and from a variable of its own', async (t) => {
+    const file = join(temporaryDirectory(t), 'p.toml')
+    writeFileSync(file, 'workers = 3\n[listen]\nport = 1\n')
+    const shown = async (env = {}) =>
+      JSON.parse((await postern(['config', '--config', file], { env })).stdout)
+    const { listen, sources } = await shown()
+    assert.deepEqual([listen.workers, listen.port, sources['listen.workers']], [3, 1, 'file'])
+    assert.equal((await shown({ POSTERN_WORKERS: '2' })).listen.workers, 2)
+  })
+
   const bad: [toml: string, complaint: RegExp][] = [
+    ['workers = 0', /listen\.workers is 0, which is not a number of threads/],
+    [
+      'workers = 2\n[listen]\nworkers = 2',
+      /workers stands above the sections and in \[listen\]\nhint: say it once/,
+    ],
     ['[limits]\nbodi = "1MiB"', /unknown key limits\.bodi\nhint: did you mean limits\.body\?/],
     ['[limit]\nbody = "1MiB"', /unknown section \[limit\]\nhint: did you mean \[limits\]\?/],
     ['limits = 1', /limits is a section/],

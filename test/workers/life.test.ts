@@ -19,7 +19,7 @@ import { call, http, mint, type Response } from '../support/talk.ts'
 import { accepted, Census, onEachWorker } from '../support/workers.ts'
 import { filesOf, inject } from '../torture/faults.ts'
 
-const WORKERS = '[listen]\nworkers = 3\n'
+const WORKERS = 'workers = 3\n'
 
 async function oneOfEach(t: Scope, daemon: Daemon, token: string): Promise<Lines[]> {
   const census = await Census.begin(t, daemon, token)
