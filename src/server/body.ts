@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
+import { Pieces } from '../protocol/pieces.ts'
 import type { Connection } from './origin.ts'
 
 /** Bodies over the limit are read on and thrown away up to this many times the limit, so that the sender gets to see its 413. */
@@ -31,18 +32,16 @@ export function readBody(
     refuseTooLarge(req, res, limit)
     return
   }
-  const chunks: Buffer[] = []
-  let size = 0
+  const pieces = new Pieces()
   const collect = (chunk: Buffer) => {
-    size += chunk.length
-    chunks.push(chunk)
-    if (size <= limit) return
+    pieces.add(chunk)
+    if (pieces.size <= limit) return
     req.off('data', collect).off('end', finish)
     if (res.headersSent) return // what came behind, in the same packet, was malformed and is refused already
     refuseTooLarge(req, res, limit)
   }
   const finish = () => {
-    const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    const bytes = pieces.take()
     if (isUtf8(bytes)) taker.take(bytes.toString('utf8'))
     else taker.refuse(new Failure('parse_error', 'The message is not valid UTF-8.'))
   }
