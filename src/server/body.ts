@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
 import { Pieces } from '../protocol/pieces.ts'
+import { whenFree } from './in-flight.ts'
 import type { Connection } from './origin.ts'
 
 /** Bodies over the limit are read on and thrown away up to this many times the limit, so that the sender gets to see its 413. */
@@ -16,9 +17,11 @@ export interface BodyTaker {
   readonly refuse: (failure: Failure) => void
 }
 
-/** Bytes of a chunk from which on a stranger's next one waits for its turn, and what to read one costs, in milliseconds. */
+/** So many bytes of a stranger, and what comes behind them waits for its turn; what to read them costs, in milliseconds. */
 const LARGE = 16 * 1024
-const READING_MS = 0.02
+const READING_MS = 0.005
+/** To read a chunk of a single byte costs as much as so many bytes. */
+const EACH_CHUNK = 4 * 1024
 
 /** Reads a request's body. Nobody is called when it will not come: the client went away, or its 413 is under way. */
 export function readBody(
@@ -27,7 +30,7 @@ export function readBody(
   { connection, limit }: { readonly connection: Connection; readonly limit: number },
   taker: BodyTaker,
 ): void {
-  if (!connection.known) req.on('data', (chunk: Buffer) => slowDown(req, connection, chunk))
+  if (!connection.known) slowDown(req, connection)
   if (Number(req.headers['content-length'] ?? 0) > limit) {
     refuseTooLarge(req, res, limit)
     return
@@ -48,11 +51,19 @@ export function readBody(
   req.on('data', collect).on('end', finish)
 }
 
-function slowDown(req: IncomingMessage, connection: Connection, { length }: Buffer): void {
-  if (length < LARGE || connection.queued) return
-  req.pause()
-  connection.commons.pay(READING_MS)
-  connection.commons.serve(connection, () => req.resume())
+/** Nothing more is read from the connection. What is read already comes on: a paused request would keep it, in all its chunks. */
+function slowDown(req: IncomingMessage, connection: Connection): void {
+  const { commons } = connection
+  let read = 0
+  req.on('data', ({ length }: Buffer) => {
+    read += length + EACH_CHUNK
+    if (read < LARGE || connection.queued) return
+    commons.serve(connection, () => {
+      commons.pay((READING_MS * read) / LARGE)
+      read = 0
+    })
+    if (connection.queued) whenFree(connection, req.socket, 1, () => {})
+  })
 }
 
 /**
