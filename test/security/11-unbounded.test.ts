@@ -106,6 +106,25 @@ describe('pitfall 11: whatever a stranger can make grow is bounded', {
     assert.ok(peak() - before < 150 * MiB, `grew by ${Math.round((peak() - before) / MiB)} MiB`)
   })
 
+  it('offers to upgrade, one behind the other', async () => {
+    const offer = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'
+    const offers = Buffer.from(offer.repeat(1_000_000))
+    const before = resident()
+    const endings = Array.from({ length: 4 }, async () => {
+      const socket = open(daemon, 'tcp')
+      let heard = ''
+      socket.on('data', (chunk: Buffer) => {
+        heard += chunk.toString('latin1')
+      })
+      socket.write(offers)
+      await once(socket, 'end')
+      socket.destroy()
+      return heard.match(/^HTTP\/1\.1 \d+/gm)?.at(-1)
+    })
+    assert.deepEqual(await Promise.all(endings), Array(4).fill('HTTP/1.1 429'))
+    assert.ok(resident() - before < 150 * MiB, `grew by ${Math.round((resident() - before) / MiB)} MiB`)
+  })
+
   it('bodies in the smallest pieces', async () => {
     const pieces = Buffer.from('1\r\n \r\n'.repeat(MiB - 1))
     const before = resident()
