@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
+import { Pieces } from '../protocol/pieces.ts'
+import { whenFree } from './in-flight.ts'
 import type { Connection } from './origin.ts'
 
 /** Bodies over the limit are read on and thrown away up to this many times the limit, so that the sender gets to see its 413. */
@@ -15,9 +17,11 @@ export interface BodyTaker {
   readonly refuse: (failure: Failure) => void
 }
 
-/** Bytes of a chunk from which on a stranger's next one waits for its turn, and what to read one costs, in milliseconds. */
+/** So many bytes of a stranger, and what comes behind them waits for its turn; what to read them costs, in milliseconds. */
 const LARGE = 16 * 1024
-const READING_MS = 0.02
+const READING_MS = 0.005
+/** To read a chunk of a single byte costs as much as so many bytes. */
+const EACH_CHUNK = 4 * 1024
 
 /** Reads a request's body. Nobody is called when it will not come: the client went away, or its 413 is under way. */
 export function readBody(
@@ -26,34 +30,40 @@ export function readBody(
   { connection, limit }: { readonly connection: Connection; readonly limit: number },
   taker: BodyTaker,
 ): void {
-  if (!connection.known) req.on('data', (chunk: Buffer) => slowDown(req, connection, chunk))
+  if (!connection.known) slowDown(req, connection)
   if (Number(req.headers['content-length'] ?? 0) > limit) {
     refuseTooLarge(req, res, limit)
     return
   }
-  const chunks: Buffer[] = []
-  let size = 0
+  const pieces = new Pieces()
   const collect = (chunk: Buffer) => {
-    size += chunk.length
-    chunks.push(chunk)
-    if (size <= limit) return
+    pieces.add(chunk)
+    if (pieces.size <= limit) return
     req.off('data', collect).off('end', finish)
     if (res.headersSent) return // what came behind, in the same packet, was malformed and is refused already
     refuseTooLarge(req, res, limit)
   }
   const finish = () => {
-    const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    const bytes = pieces.take()
     if (isUtf8(bytes)) taker.take(bytes.toString('utf8'))
     else taker.refuse(new Failure('parse_error', 'The message is not valid UTF-8.'))
   }
   req.on('data', collect).on('end', finish)
 }
 
-function slowDown(req: IncomingMessage, connection: Connection, { length }: Buffer): void {
-  if (length < LARGE || connection.queued) return
-  req.pause()
-  connection.commons.pay(READING_MS)
-  connection.commons.serve(connection, () => req.resume())
+/** Nothing more is read from the connection. What is read already comes on: a paused request would keep it, in all its chunks. */
+function slowDown(req: IncomingMessage, connection: Connection): void {
+  const { commons } = connection
+  let read = 0
+  req.on('data', ({ length }: Buffer) => {
+    read += length + EACH_CHUNK
+    if (read < LARGE || connection.queued) return
+    commons.serve(connection, () => {
+      commons.pay((READING_MS * read) / LARGE)
+      read = 0
+    })
+    if (connection.queued) whenFree(connection, req.socket, 1, () => {})
+  })
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { tooMany } from '../protocol/failures.ts'
+import { type Failure, tooMany } from '../protocol/failures.ts'
 import type { Connection } from './origin.ts'
 import { sendFailure } from './replies.ts'
 
@@ -12,7 +12,10 @@ export function mayWait(connection: Connection, req: IncomingMessage, res: Serve
   if (crowded) return false
   if (!commons.isCrowdedBy(connection)) return true
   connection.crowded = true
-  const failure = tooMany('Too many of your requests wait: send a few at a time.', 1)
-  sendFailure(req, res.setHeader('Connection', 'close'), failure)
+  sendFailure(req, res.setHeader('Connection', 'close'), tooManyWait())
   return false
+}
+
+export function tooManyWait(): Failure {
+  return tooMany('Too many of your requests wait: send a few at a time.', 1)
 }

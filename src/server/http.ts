@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { type BodyTaker, readBody } from './body.ts'
-import { mayWait } from './crowd.ts'
+import { mayWait, tooManyWait } from './crowd.ts'
 import { EndpointServing } from './endpoint-serving.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
@@ -21,6 +21,9 @@ import type { ZabbixDialect } from './zabbix.ts'
 
 /** How often Node looks for requests that take too long, in milliseconds: the precision of the time limits. */
 const TIMEOUT_CHECK_MS = 1_000
+
+/** Bytes behind one more offer to upgrade: for each that is put back Node reads on, however much there is. */
+const MOST_BEHIND_OFFER = 256 * 1024
 
 export interface HttpParts {
   readonly exchange: Exchange
@@ -201,6 +204,7 @@ class HttpDoor {
     if (socket.destroyed) return // gone while it waited
     try {
       if (!wantsWebSocket(req) || this.#endpointOf(req) !== undefined) {
+        if (socket.readableLength > MOST_BEHIND_OFFER) throw tooManyWait()
         socket.off('error', ignoreError) // it puts its own back, and one for each offer would pile up
         ignoreUpgrade(this.server, req, socket, head)
         return

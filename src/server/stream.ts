@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Socket } from 'node:net'
 import { Failure } from '../protocol/failures.ts'
 import { encodeFailure } from '../protocol/jsonrpc.ts'
+import { Pieces } from '../protocol/pieces.ts'
 import { Conversation } from './conversation.ts'
 import type { Exchange } from './exchange.ts'
 import type { Current, Limits } from './limits.ts'
@@ -25,8 +26,7 @@ export class Stream {
   readonly #limits: Current<Limits>
   readonly #conversation: Conversation
   /** The pieces of a line that has not ended yet. */
-  #pieces: Buffer[] = []
-  #size = 0
+  readonly #pieces = new Pieces()
   #slow: NodeJS.Timeout | undefined
   #ended = false
   /** While the conversation has enough to do: what has arrived is not even taken apart. */
@@ -66,7 +66,7 @@ export class Stream {
         this.#rest = chunk.subarray(from)
         return
       }
-      if (this.#size === 0 && at - from <= this.#limits().frame) this.#receive(chunk, from, at)
+      if (this.#pieces.size === 0 && at - from <= this.#limits().frame) this.#receive(chunk, from, at)
       else {
         this.#add(chunk.subarray(from, at))
         this.#endLine()
@@ -74,7 +74,7 @@ export class Stream {
       from = at + 1
     }
     if (from < chunk.length && !this.#ended) this.#add(chunk.subarray(from))
-    if (this.#size > 0)
+    if (this.#pieces.size > 0)
       this.#slow ??= setTimeout(
         () => this.#refuse('The line took too long to arrive.'),
         this.#limits().body_timeout,
@@ -97,16 +97,13 @@ export class Stream {
   }
 
   #add(piece: Buffer): void {
-    this.#size += piece.length
-    if (this.#size > this.#limits().frame)
+    this.#pieces.add(piece)
+    if (this.#pieces.size > this.#limits().frame)
       this.#refuse(`The line is longer than ${this.#limits().frame} bytes.`)
-    else this.#pieces.push(piece)
   }
 
   #endLine(): void {
-    const line = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
-    this.#pieces = []
-    this.#size = 0
+    const line = this.#pieces.take()
     this.#stopWatch()
     this.#receive(line, 0, line.length)
   }
@@ -126,8 +123,7 @@ export class Stream {
   }
 
   #refuse(reason: string): void {
-    this.#pieces = []
-    this.#size = 0
+    this.#pieces.clear()
     this.#ended = true
     this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
     // The lines before it were whole. What still comes is thrown away: closing under the sender's hands loses the answers.

@@ -106,6 +106,45 @@ describe('pitfall 11: whatever a stranger can make grow is bounded', {
     assert.ok(peak() - before < 150 * MiB, `grew by ${Math.round((peak() - before) / MiB)} MiB`)
   })
 
+  it('offers to upgrade, one behind the other', async () => {
+    const offer = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'
+    const offers = Buffer.from(offer.repeat(1_000_000))
+    const before = resident()
+    const endings = Array.from({ length: 4 }, async () => {
+      const socket = open(daemon, 'tcp')
+      let heard = ''
+      socket.on('data', (chunk: Buffer) => {
+        heard += chunk.toString('latin1')
+      })
+      socket.write(offers)
+      await once(socket, 'end')
+      socket.destroy()
+      return heard.match(/^HTTP\/1\.1 \d+/gm)?.at(-1)
+    })
+    assert.deepEqual(await Promise.all(endings), Array(4).fill('HTTP/1.1 429'))
+    assert.ok(resident() - before < 150 * MiB, `grew by ${Math.round((resident() - before) / MiB)} MiB`)
+  })
+
+  it('bodies in the smallest pieces', async () => {
+    const pieces = Buffer.from('1\r\n \r\n'.repeat(MiB - 1))
+    const before = resident()
+    const sockets = Array.from({ length: 3 }, () => open(daemon, 'tcp'))
+    for (const socket of sockets) {
+      socket.write('POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n')
+      socket.write('Transfer-Encoding: chunked\r\n\r\n')
+      socket.write(pieces)
+    }
+    await until('all of it has been taken', () => sockets.every(({ writableLength }) => writableLength === 0))
+    assert.equal((await http(daemon, undefined, { method: 'GET', path: '/healthz' })).status, 200)
+    assert.ok(resident() - before < 300 * MiB, `grew by ${Math.round((resident() - before) / MiB)} MiB`)
+    for (const socket of sockets) {
+      socket.write('0\r\n\r\n')
+      const [answer] = await once(socket, 'data')
+      assert.match(String(answer), /^HTTP\/1\.1 400 .*"code":-32700/s)
+      socket.destroy()
+    }
+  })
+
   it('a body of a hundred thousand keys is answered like any other', async () => {
     const keys = Array.from({ length: 90_000 }, (_, n) => `"k${n}":0`).join()
     const { status } = await http(

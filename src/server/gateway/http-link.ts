@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Client, Dispatcher } from 'undici'
+import { Pieces } from '../../protocol/pieces.ts'
 import type { HeaderField } from './credential.ts'
 import { broken, LARGEST_ANSWER, type Link, type Read } from './link.ts'
 import type { Patience } from './patience.ts'
@@ -15,9 +16,6 @@ export interface HttpPlace {
 const IDLE_MS = 4_000
 /** How long it may take to open one, in milliseconds. */
 const CONNECT_MS = 5_000
-
-/** Of an answer, before they are joined: each takes many times what it may hold. */
-const MOST_PIECES = 256
 
 const FIELDS = ['Content-Type', 'application/json', 'Accept', 'application/json']
 
@@ -108,9 +106,7 @@ async function loadClient({ url, socketPath }: HttpPlace): Promise<() => Client>
 class Answer implements Dispatcher.DispatchHandler {
   readonly #done: (bytes: Buffer) => void
   readonly #fail: (error: unknown) => void
-  readonly #pieces: Buffer[] = []
-  /** Of the pieces, those in front that are joined ones. */
-  #joined = 0
+  readonly #pieces = new Pieces()
 
   constructor(done: (bytes: Buffer) => void, fail: (error: unknown) => void) {
     this.#done = done
@@ -122,14 +118,11 @@ class Answer implements Dispatcher.DispatchHandler {
   onResponseStart(): void {} // an upstream that refuses may say so by the status as well
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const pieces = this.#pieces
-    pieces.push(chunk)
-    if (pieces.length - this.#joined >= MOST_PIECES) pieces.push(Buffer.concat(pieces.splice(this.#joined++)))
+    this.#pieces.add(chunk)
   }
 
   onResponseEnd(): void {
-    const pieces = this.#pieces
-    this.#done(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces))
+    this.#done(this.#pieces.take())
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
