@@ -45,10 +45,10 @@ export class Sweeper {
   async #remove(due: Entry): Promise<boolean> {
     const [, end] = due.key.split('/')
     const entry = await this.#store.get(recordKey(due.key))
-    if (entry === undefined || sweptFrom(parseToken(entry)) !== Number(end)) {
+    const record = entry && parseToken(entry)
+    if (entry === undefined || record === undefined || sweptFrom(record) !== Number(end)) {
       return this.#ledger.commit({ steps: [{ key: due.key, expect: due.version, write: null }], audit: [] })
     }
-    const record = parseToken(entry)
     const audit = [describeToken('token.sweep', DAEMON, record)]
     // If the clock that says that it has ended is put back, whoever still knows it would accept it again.
     return this.#ledger.commit({ steps: erasure(entry), audit, signals: [tokenSignal(record)] })

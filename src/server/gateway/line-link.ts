@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { spawn } from 'node:child_process'
 import { connect, type NetConnectOpts } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { Pieces } from '../../protocol/pieces.ts'
 import { Correlation } from './correlation.ts'
 import { awaitOpen, isLate, LARGEST_ANSWER, type Link, type OnMessage, type Read } from './link.ts'
 import type { Patience } from './patience.ts'
@@ -102,27 +103,26 @@ export class LineLink implements Link {
 
 /** Blank lines are nothing. */
 function readLines(input: Readable, take: (line: string) => void, refuse: (error: Error) => void): void {
-  let pieces: Buffer[] = []
-  let size = 0
+  const pieces = new Pieces()
+  let isTooLong = false
   input.on('data', (chunk: Buffer) => {
     for (let from = 0; from < chunk.length; ) {
       const end = chunk.indexOf(NEWLINE, from)
-      const piece = chunk.subarray(from, end < 0 ? chunk.length : end)
-      pieces.push(piece)
-      size += piece.length
+      if (!isTooLong) pieces.add(chunk.subarray(from, end < 0 ? chunk.length : end))
       // Thrown away to its end: whoever has asked for it waits in vain, but the others do not.
-      if (size > LARGEST_ANSWER) pieces.length = 0
+      if (pieces.size > LARGEST_ANSWER) {
+        isTooLong = true
+        pieces.clear()
+      }
       if (end < 0) return
-      const wasTooLong = size > LARGEST_ANSWER
-      const line = Buffer.concat(pieces)
-      pieces = []
-      size = 0
+      isTooLong = false
+      const line = pieces.take()
       from = end + 1
-      if (!wasTooLong && !isUtf8(line)) {
+      if (!isUtf8(line)) {
         refuse(new Error('a line is no UTF-8'))
         return
       }
-      const text = wasTooLong ? '' : line.toString('utf8').trim()
+      const text = line.toString('utf8').trim()
       if (text !== '') take(text)
     }
   })
