@@ -31,13 +31,16 @@ for _ in range(times):
 
 /** Root takes the port over from a stranger who has just gone. It stays until the daemon has looked. */
 const HEIR = `
-import os, socket, struct, sys
+import os, random, socket, struct, sys
 port, request, stranger = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
 r, w = os.pipe()
 if os.fork() == 0:
     os.setgid(stranger)
     os.setuid(stranger)
-    s = socket.create_connection(('127.0.0.1', port))
+    s = socket.socket()
+    # None that the kernel gives out: somebody else could have it before root does.
+    s.bind(('127.0.0.1', random.randrange(20000, 30000)))
+    s.connect(('127.0.0.1', port))
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     s.sendall(request)
     os.write(w, str(s.getsockname()[1]).encode())
