@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { type Daemon, startDaemon } from '../support/daemon.ts'
 import { audit } from '../support/minting.ts'
+import { LONG, SEED } from '../support/property.ts'
 import { call, mint } from '../support/talk.ts'
 import { type Caller, callers } from './bad-callers.ts'
 import { type BadTokens, badCall } from './bad-calls.ts'
-import { Dice, LONG, SEED } from './dice.ts'
+import { Dice } from './dice.ts'
 import { assertRecovered, descriptors } from './unharmed.ts'
 
 const MiB = 1024 * 1024

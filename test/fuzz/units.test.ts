@@ -5,7 +5,7 @@ import { parseUpstream } from '../../src/server/gateway/place.ts'
 import { isOfThisHost, parsePlace } from '../../src/server/place.ts'
 import { isRoutePath, scopeOf } from '../../src/server/routes.ts'
 import { parseDuration, parseRate, parseSize } from '../../src/units.ts'
-import { holds } from './budget.ts'
+import { holds } from '../support/property.ts'
 
 /** Milliseconds, bytes and times a second, as people write them. */
 const UNITS: readonly (readonly [
