@@ -32,6 +32,13 @@ for (const door of ['unix', 'tcp'] as const) {
       assert.equal(answer.split('HTTP/1.1 ').length, 2)
     })
 
+    it('nothing is answered behind an answer that is said to be the last', async () => {
+      const last = 'GET /api_jsonrpc.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+      const answer = await raw(daemon, `${last}nonsense\r\n\r\n`, { door })
+      assert.match(answer, /^HTTP\/1\.1 412 /)
+      assert.equal(answer.split('HTTP/1.1 ').length, 2)
+    })
+
     it('a body that breaks off while it waits for its turn, and would be too large, is refused once', async () => {
       const head = HEAD.replace('Transfer-Encoding: chunked', 'Content-Length: 9000')
       const crowd = await Promise.all(Array.from({ length: CROWD }, () => connected(door)))
