@@ -34,6 +34,8 @@ for (const door of ['unix', 'tcp'] as const) {
           isServed(good, told),
         )
         await connection.say(Buffer.concat([last.bytes, ...behind]))
+        // Whoever hangs up before the goodbye is not told any: it waits for its turn like an answer.
+        if (!last.lenient) await connection.until(`a goodbye to ${show(last.bytes, 300)}`, isOver)
         judge(good, last, await connection.end())
       }))
 
@@ -145,6 +147,10 @@ function isServed(good: readonly Said[], { texts, pongs }: Told): boolean {
     texts.length >= good.flatMap(({ ids }) => ids).length &&
     pongs.length >= good.flatMap(({ pings }) => pings).length
   )
+}
+
+function isOver({ code }: Told): boolean {
+  return code !== undefined
 }
 
 function judge(good: readonly Said[], last: Said, { texts, pongs, code }: Told): void {
