@@ -99,6 +99,7 @@ class HttpDoor {
   }
 
   #route(req: IncomingMessage, res: ServerResponse, connection: Connection, sendContinue?: () => void): void {
+    if (res.headersSent) return // while it waited its body broke off, or turned out to be malformed: that is refused already
     try {
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)

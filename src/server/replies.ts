@@ -80,7 +80,9 @@ export function refuseBytes(socket: Socket, connection: Connection, failure: Fai
   if (connection.refused) return // each further piece of the same bytes
   connection.refused = true
   const { latest, outbox } = connection
-  if (latest === undefined || latest.req.complete) afterLatest(connection, () => sendRaw(socket, failure))
+  // In a moment of its own: where the latest answer was the connection's last, Node ends it only then.
+  if (latest === undefined || latest.req.complete)
+    afterLatest(connection, () => process.nextTick(sendRaw, socket, failure))
   else if (latest.headersSent) {
     outbox.flush()
     latest.end() // a 413 waits for the end of the body, which will not come

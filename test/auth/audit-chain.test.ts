@@ -10,6 +10,7 @@ import {
   type Cut,
 } from '../../src/auth/audit-chain.ts'
 import { CHAIN_START, chained } from '../../src/store/batch.ts'
+import { holds } from '../support/property.ts'
 
 const key = new AuditKey(randomBytes(32))
 const by = { kind: 'daemon' }
@@ -90,12 +91,13 @@ const anyLine = logs.chain(({ lines, kept }) =>
 )
 
 describe('a chain that nobody has touched', () => {
-  it('has no faults, with and without a checkpoint that was kept, at any later time', () => {
-    fc.assert(
+  it('has no faults, with and without a checkpoint that was kept, at any later time', async () => {
+    await holds(
       fc.property(logs, ({ lines, kept }) => {
         assert.deepEqual(faults(lines), [])
         assert.deepEqual(faults(lines, kept), [])
       }),
+      100,
     )
     assert.deepEqual(faults([]), [])
   })
@@ -113,16 +115,17 @@ describe('a chain that nobody has touched', () => {
 })
 
 describe('in a chain', () => {
-  it('a line that was removed is named', () => {
-    fc.assert(
+  it('a line that was removed is named', async () => {
+    await holds(
       fc.property(anyLine, ({ lines, kept, at }) => {
         assertNamed(faults(lines.toSpliced(at, 1), kept), at + 1)
       }),
+      100,
     )
   })
 
-  it('a line whose text was changed in any character is named', () => {
-    fc.assert(
+  it('a line whose text was changed in any character is named', async () => {
+    await holds(
       fc.property(
         anyLine,
         fc.nat(),
@@ -135,23 +138,24 @@ describe('in a chain', () => {
           assertNamed(faults(lines.with(at, { ...rest, line: changed }), kept), at + 1)
         },
       ),
-      { numRuns: 500 },
+      500,
     )
   })
 
-  it('a line whose hash or number was changed is named', () => {
-    fc.assert(
+  it('a line whose hash or number was changed is named', async () => {
+    await holds(
       fc.property(anyLine, fc.integer({ min: 1, max: 40 }), ({ lines, kept, at }, seq) => {
         const line = lines[at] as ChainedLine
         assertNamed(faults(lines.with(at, { ...line, hash: chained('', 'x') }), kept), at + 1)
         fc.pre(seq !== line.seq)
         assertNamed(faults(lines.with(at, { ...line, seq }), kept), at + 1)
       }),
+      100,
     )
   })
 
-  it('lines that changed places are named', () => {
-    fc.assert(
+  it('lines that changed places are named', async () => {
+    await holds(
       fc.property(anyLine, fc.nat(), ({ lines, kept, at }, n) => {
         const other = n % lines.length
         fc.pre(other !== at)
@@ -165,33 +169,36 @@ describe('in a chain', () => {
         fc.pre(left.line !== right.line || left.hash !== right.hash)
         assertNamed(faults(lines.with(at, left).with(other, right), kept), Math.min(at, other) + 1)
       }),
+      100,
     )
   })
 
-  it('a line that was slipped in is named, or the one behind it', () => {
-    fc.assert(
+  it('a line that was slipped in is named, or the one behind it', async () => {
+    await holds(
       fc.property(anyLine, ({ lines, kept, at }) => {
         const before = lines[at - 1]?.hash ?? CHAIN_START
         const line = '{"at":1,"event":"token.mint","by":{"kind":"daemon"}}'
         const slipped = { seq: at + 1, hash: chained(before, line), line }
         assertNamed(faults(lines.toSpliced(at, 0, slipped), kept), at + 1)
       }),
+      100,
     )
   })
 
-  it('the newest lines are named when they are gone, against a checkpoint that was kept', () => {
-    fc.assert(
+  it('the newest lines are named when they are gone, against a checkpoint that was kept', async () => {
+    await holds(
       fc.property(logs, fc.nat(), ({ lines, kept }, n) => {
         const left = 1 + (n % kept.seq) - 1
         const found = faults(lines.slice(0, left), kept)
         assertNamed(found, left + 1)
         assertNamed(found, kept.seq)
       }),
+      100,
     )
   })
 
-  it('a change is found by the checkpoints when everything behind it was chained anew', () => {
-    fc.assert(
+  it('a change is found by the checkpoints when everything behind it was chained anew', async () => {
+    await holds(
       fc.property(anyLine, ({ lines, kept, at }) => {
         const { seq, hash } = lines[at] as ChainedLine
         const line = '{"at":1,"event":"token.mint","by":{"kind":"daemon"},"token":"forged"}'
@@ -201,6 +208,7 @@ describe('in a chain', () => {
         const signedAgain = lines.slice(at + 1).some(({ line }) => line.includes('audit.checkpoint'))
         if (signedAgain) assert.notDeepEqual(faults(forged), [])
       }),
+      100,
     )
   })
 

@@ -5,6 +5,7 @@ import { present, select } from '../../src/auth/query.ts'
 import { type Fields, type Query, queryFields, toQuery } from '../../src/auth/query-params.ts'
 import { Failure } from '../../src/protocol/failures.ts'
 import { object } from '../../src/protocol/schema.ts'
+import { holds } from '../support/property.ts'
 
 interface Animal {
   readonly id: string
@@ -76,7 +77,7 @@ describe('the query engine', () => {
       fc.record({ id: fc.nat({ max: 50 }).map(String), name: fc.constantFrom('a', 'B', 'ä', '😀', '') }),
       { maxLength: 60 },
     )
-    await fc.assert(
+    await holds(
       fc.asyncProperty(
         animals,
         fc.integer({ min: 1, max: 70 }),
@@ -90,12 +91,13 @@ describe('the query engine', () => {
           assert.deepEqual(selected, expected)
         },
       ),
+      100,
     )
   })
 
   it('matches wildcards as the obvious expression would', async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '*', '%'), maxLength: 8 })
-    await fc.assert(
+    await holds(
       fc.asyncProperty(
         text,
         text.map((value) => value.replaceAll('*', 'c')),
@@ -107,7 +109,7 @@ describe('the query engine', () => {
           assert.equal(found === 1, expression.test(value), `${pattern} ${value}`)
         },
       ),
-      { numRuns: 500 },
+      500,
     )
   })
 })

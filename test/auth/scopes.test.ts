@@ -3,6 +3,7 @@ import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { allows, contains, isScope, LONGEST_SCOPE } from '../../src/auth/scopes.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { holds } from '../support/property.ts'
 import { call, http, mint, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
@@ -74,43 +75,47 @@ describe('scopes', () => {
       assert.ok(isScope(text))
   })
 
-  it('contain themselves, everything is in "*", and nothing is in all', () => {
-    fc.assert(
+  it('contain themselves, everything is in "*", and nothing is in all', async () => {
+    await holds(
       fc.property(scopes, (some) => {
         assert.ok(some.every(isScope))
         assert.ok(contains(some, some) && contains(['*'], some) && contains(some, []))
         assert.equal(contains([], some), some.length === 0)
       }),
+      100,
     )
   })
 
-  it('contain what those contain that they contain', () => {
-    fc.assert(
+  it('contain what those contain that they contain', async () => {
+    await holds(
       fc.property(scopes, scopes, scopes, (a, b, c) => {
         fc.pre(contains(a, b) && contains(b, c))
         assert.ok(contains(a, c))
       }),
+      100,
       { maxSkipsPerRun: 10_000 },
     )
   })
 
-  it('allow every method that scopes within them allow, and no wider ones fit in', () => {
-    fc.assert(
+  it('allow every method that scopes within them allow, and no wider ones fit in', async () => {
+    await holds(
       fc.property(scopes, scopes, name, (outer, inner, method) => {
         if (contains(outer, inner) && allows(inner, method)) assert.ok(allows(outer, method))
         if (allows(inner, method) && !allows(outer, method)) assert.ok(!contains(outer, inner))
         assert.equal(allows(outer, method), contains(outer, [method]))
       }),
+      100,
     )
   })
 
-  it('that differ in case alone have nothing in common', () => {
-    fc.assert(
+  it('that differ in case alone have nothing in common', async () => {
+    await holds(
       fc.property(name, (method) => {
         const other = method.toUpperCase()
         fc.pre(other !== method)
         assert.ok(!allows([other, `${other}.*`], method) && !contains([other], [method]))
       }),
+      100,
     )
   })
 })

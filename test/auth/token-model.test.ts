@@ -8,6 +8,7 @@ import { TokenObjects } from '../../src/auth/token-objects.ts'
 import { TokenRenewal } from '../../src/auth/token-renewal.ts'
 import { Failure } from '../../src/protocol/failures.ts'
 import { authority, keys } from '../support/parts.ts'
+import { holds } from '../support/property.ts'
 
 /** The model: what a token is to the outside. */
 interface Model {
@@ -62,7 +63,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T | 'refused'> {
 }
 
 it('any sequence of create, update, generate and delete agrees with a simple model, and no two tokens of a user share a name', async () => {
-  await fc.assert(
+  await holds(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const parts = await authority()
       const { store, tokens, users, verifier, pepper } = parts
@@ -183,7 +184,7 @@ it('any sequence of create, update, generate and delete agrees with a simple mod
       const indexed = (await keys(store)).filter((key) => key.startsWith('n/')).map((key) => key.slice(2))
       assert.deepEqual(indexed.sort(), names.sort())
     }),
-    { numRuns: 150 },
+    150,
   )
 })
 

@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../../src/config.ts'
 import { SCHEMA } from '../../src/config-schema.ts'
 import { Complaint } from '../../src/protocol/complaint.ts'
 import { postern, temporaryDirectory } from '../support/daemon.ts'
-import { holds } from './budget.ts'
+import { holds } from '../support/property.ts'
 import { type File, FOREIGN_TOML, KNOWN_PLACES, type Row, toToml, validFile } from './config-files.ts'
 import { mutated } from './json-texts.ts'
 

@@ -1,8 +1,6 @@
-import { createCipheriv, createHash, randomInt } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
+import { SEED } from '../support/property.ts'
 
-/** `FUZZ=long` tries much more, from a seed of its own each time; without it the same cases are tried every time. */
-export const LONG = process.env.FUZZ === 'long'
-export const SEED = Number(process.env.FUZZ_SEED ?? (LONG ? randomInt(2 ** 32) : 1))
 /** One case alone, as a failure names it. */
 const ONLY = process.env.FUZZ_CASE
 const BLOCK = 4096

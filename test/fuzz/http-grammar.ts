@@ -58,11 +58,14 @@ export function writeRequest(dice: Dice, setting: Setting, id: string): Written 
   const lines = [
     ...host.lines,
     ...framing.fields,
-    ...(dice.chance(0.9) ? ['Content-Type: application/json'] : []),
+    ...(dice.chance(0.8) ? ['Content-Type: application/json'] : []),
     ...authorization,
     ...fields.flatMap((each) => each.lines),
   ]
-  const spoils = Math.max(RANK[start.spoils], ...[host, ...fields].map((each) => RANK[each.spoils]))
+  const isHost = (line = '') => /^host:/i.test(line)
+  // Where there is no other Host, one among the fields spoils no more than to have none does.
+  const spoiled = lines.filter(isHost).length > 1 ? fields : fields.filter((each) => !isHost(each.lines[0]))
+  const spoils = Math.max(RANK[start.spoils], ...[host, ...spoiled].map((each) => RANK[each.spoils]))
   const credentials = lines.filter((line) => /^authorization ?:/i.test(line)).length
   const sequel = start.mayEnd || fields.some(({ mayEnd }) => mayEnd) ? 'either' : framing.sequel
   return {

@@ -15,8 +15,8 @@ import {
   userWithToken,
   whose,
 } from '../support/datafor.ts'
+import { holds } from '../support/property.ts'
 import { call, mint } from '../support/talk.ts'
-import { holds } from './budget.ts'
 import { altered, HEADER_TEXT, likeUnknown, seen, WAYS } from './credentials.ts'
 import { assertUnharmed } from './unharmed.ts'
 

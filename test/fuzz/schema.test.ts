@@ -6,8 +6,8 @@ import type { Method } from '../../src/methods/method.ts'
 import { ZABBIX_METHODS } from '../../src/methods/zabbix.ts'
 import { Failure } from '../../src/protocol/failures.ts'
 import type { JsonSchema } from '../../src/protocol/schema.ts'
+import { holds } from '../support/property.ts'
 import { broken, toJson } from './broken.ts'
-import { holds } from './budget.ts'
 import { fromSchema } from './from-schema.ts'
 
 const ROWS = [...new Set([...METHODS, ...ZABBIX_METHODS])]

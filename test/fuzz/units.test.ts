@@ -5,7 +5,7 @@ import { parseUpstream } from '../../src/server/gateway/place.ts'
 import { isOfThisHost, parsePlace } from '../../src/server/place.ts'
 import { isRoutePath, scopeOf } from '../../src/server/routes.ts'
 import { parseDuration, parseRate, parseSize } from '../../src/units.ts'
-import { holds } from './budget.ts'
+import { holds } from '../support/property.ts'
 
 /** Milliseconds, bytes and times a second, as people write them. */
 const UNITS: readonly (readonly [
@@ -70,7 +70,9 @@ describe('what people write', () => {
           else {
             assert.ok(place.port <= 65_535)
             assert.equal(Number(text.slice(text.lastIndexOf(':') + 1)), place.port)
-            if (isOfThisHost(place)) assert.match(text, /127\.|:1\]|::ffff:7f/i)
+            const { hostname } = new URL(`tcp://${text}`)
+            const isOwn = /^127\.|^\[::1\]$|^\[::ffff:7f[0-9a-f]{2}:/.test(hostname)
+            assert.equal(isOfThisHost(place), isOwn)
           }
         },
       ),

@@ -8,6 +8,7 @@ import { AddressRanges } from '../../src/auth/ranges.ts'
 import { clientAddress } from '../../src/server/client-address.ts'
 import { type Daemon, startDaemon, temporaryDirectory } from '../support/daemon.ts'
 import { audit } from '../support/minting.ts'
+import { holds } from '../support/property.ts'
 import { reload } from '../support/reload.ts'
 import { Address, callAt, type RemotePlace } from '../support/remote.ts'
 import { call, mint } from '../support/talk.ts'
@@ -163,31 +164,34 @@ describe('pitfall 4: nothing left of the first hop that is not trusted changes t
     fc.constantFrom('"', 'for="', 'unknown', ',', ';'),
   )
 
-  it('in X-Forwarded-For', () => {
-    fc.assert(
+  it('in X-Forwarded-For', async () => {
+    await holds(
       fc.property(fc.array(left), client, fc.array(ours), (spoofed, [address, hop], chain) => {
         const headers = { 'x-forwarded-for': [...spoofed, hop, ...chain].join(', ') }
         assert.equal(clientAddress(PROXY, headers, proxies), address)
       }),
+      100,
     )
   })
 
-  it('in Forwarded', () => {
-    fc.assert(
+  it('in Forwarded', async () => {
+    await holds(
       fc.property(fc.array(left), client, fc.array(ours), (spoofed, [address, hop], chain) => {
         const told = [hop, ...chain].map((each) => `for="${each}";proto=http`)
         const headers = { forwarded: [...spoofed, ...told].join(', ') }
         assert.equal(clientAddress(PROXY, headers, proxies), address)
       }),
+      100,
     )
   })
 
-  it('and whoever is not a trusted proxy changes nothing at all', () => {
-    fc.assert(
+  it('and whoever is not a trusted proxy changes nothing at all', async () => {
+    await holds(
       fc.property(fc.array(left), (spoofed) => {
         const headers = { 'x-forwarded-for': spoofed.join(), forwarded: spoofed.join() }
         assert.equal(clientAddress(STRANGER, headers, proxies), STRANGER)
       }),
+      100,
     )
   })
 })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { excess, inherited, type Rights, type TokenLimits } from '../../src/auth/limits.ts'
 import { isScope } from '../../src/auth/scopes.ts'
 import { isWithin } from '../support/oracle.ts'
+import { holds } from '../support/property.ts'
 
 const segment = fc.constantFrom('a', 'A', 'b', 'ab', 'a-b', 'token')
 const scope = fc.oneof(
@@ -42,37 +43,38 @@ const rights = fc.record({
 })
 
 describe('pitfall 24: what one token may give to another', () => {
-  it('is exactly what it has itself, by an oracle that tries every method and address', () => {
-    fc.assert(
+  it('is exactly what it has itself, by an oracle that tries every method and address', async () => {
+    await holds(
       fc.property(rights, maybe(few), rights, (parent, remaining, child) => {
         assert.equal(excess(parent, remaining, child) === undefined, isWithin(parent, remaining, child))
       }),
-      { numRuns: 20_000 },
+      20_000,
     )
   })
 
-  it('never adds up to more than the first had, however long the chain', () => {
+  it('never adds up to more than the first had, however long the chain', async () => {
     const step = fc.record({ child: rights, remaining: maybe(few) })
-    fc.assert(
+    await holds(
       fc.property(rights, fc.array(step, { maxLength: 5 }), (first: Rights, chain) => {
         let now = first
         for (const { child } of chain) if (excess(now, now.limits?.maxUses, child) === undefined) now = child
         assert.ok(isWithin(first, first.limits?.maxUses, now))
       }),
-      { numRuns: 5000 },
+      5000,
     )
   })
 
-  it('contains what a child inherits where nothing is said', () => {
-    fc.assert(
+  it('contains what a child inherits where nothing is said', async () => {
+    await holds(
       fc.property(rights, maybe(few), (parent, remaining) => {
         const child = { ...parent, limits: inherited(parent, remaining) }
         assert.equal(excess(parent, remaining, child), undefined)
       }),
+      100,
     )
   })
 
-  it('is by letter: no case, no look-alike and no normal form makes two names one', () => {
+  it('is by letter: no case, no look-alike and no normal form makes two names one', async () => {
     for (const [mine, asked] of [
       ['token.get', 'Token.get'],
       ['token.*', 'TOKEN.*'],
@@ -85,11 +87,11 @@ describe('pitfall 24: what one token may give to another', () => {
       const parent = { scopes: [mine], expires: null }
       assert.equal(excess(parent, undefined, { scopes: [asked], expires: null }), 'scopes', asked)
     }
-    fc.assert(
+    await holds(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 12 }), (text) => {
         if (isScope(text)) assert.match(text, /^[\x21-\x7e]+$/)
       }),
-      { numRuns: 5000 },
+      5000,
     )
   })
 })
