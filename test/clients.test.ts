@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import jayson from 'jayson/promise/index.js'
@@ -95,24 +96,22 @@ describe('clients that nobody here wrote', () => {
 
   it('wscat calls with the token of its upgrade', async () => {
     const token = await mint(daemon)
-    // It ends with its input, so that has to outlast the answer.
-    const wscat = (bearer: string) => {
-      const args = [
-        '-c',
-        `ws://127.0.0.1:${daemon.port}/api/`,
-        '-H',
-        `Authorization: Bearer ${bearer}`,
-        '-x',
-        WHO,
-        '-w',
-        '1',
-      ]
-      const program = join(ROOT, 'node_modules/.bin/wscat')
-      return run('sh', ['-c', 'sleep 3 | "$0" "$@"', process.execPath, program, ...args])
+    const program = join(ROOT, 'node_modules/.bin/wscat')
+    const wscat = async (bearer: string) => {
+      const where = ['-c', `ws://127.0.0.1:${daemon.port}/api/`, '-H', `Authorization: Bearer ${bearer}`]
+      const child = spawn(process.execPath, [program, ...where, '-x', WHO, '--wait=-1'])
+      let told = ''
+      const hear = (text: string) => {
+        told += text
+        if (told.includes('\n')) child.stdin.end() // it ends with its input, so that outlasts the answer
+      }
+      for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', hear)
+      await once(child, 'close')
+      return told
     }
     const [served, refused] = await Promise.all([wscat(token), wscat('nonsense')])
-    assert.match(served.stdout, /"type":"superadmin"/, served.stderr)
-    assert.match(refused.stdout + refused.stderr, /401/)
+    assert.match(served, /"type":"superadmin"/)
+    assert.match(refused, /401/)
   })
 
   it(
