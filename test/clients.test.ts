@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import jayson from 'jayson/promise/index.js'
@@ -95,24 +97,22 @@ describe('clients that nobody here wrote', () => {
 
   it('wscat calls with the token of its upgrade', async () => {
     const token = await mint(daemon)
-    // It ends with its input, so that has to outlast the answer.
-    const wscat = (bearer: string) => {
-      const args = [
-        '-c',
-        `ws://127.0.0.1:${daemon.port}/api/`,
-        '-H',
-        `Authorization: Bearer ${bearer}`,
-        '-x',
-        WHO,
-        '-w',
-        '1',
-      ]
-      const program = join(ROOT, 'node_modules/.bin/wscat')
-      return run('sh', ['-c', 'sleep 3 | "$0" "$@"', process.execPath, program, ...args])
+    const program = join(ROOT, 'node_modules/.bin/wscat')
+    const wscat = async (bearer: string) => {
+      const where = ['-c', `ws://127.0.0.1:${daemon.port}/api/`, '-H', `Authorization: Bearer ${bearer}`]
+      const child = spawn(process.execPath, [program, ...where, '-x', WHO, '--wait=-1'])
+      let told = ''
+      const hear = (text: string) => {
+        told += text
+        if (told.includes('\n')) child.stdin.end() // it ends with its input, so that outlasts the answer
+      }
+      for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', hear)
+      await once(child, 'close')
+      return told
     }
     const [served, refused] = await Promise.all([wscat(token), wscat('nonsense')])
-    assert.match(served.stdout, /"type":"superadmin"/, served.stderr)
-    assert.match(refused.stdout + refused.stderr, /401/)
+    assert.match(served, /"type":"superadmin"/)
+    assert.match(refused, /401/)
   })
 
   it(
@@ -176,6 +176,22 @@ print(api.token.delete(*created), api.token.get(tokenids=created))
   })
 })
 
+/** A program that has the packed archive as its only dependency, with those versions of what that needs that are here already. */
+function lockTo(directory: string, archive: string): void {
+  const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name), 'utf8'))
+  const { version, bin, dependencies } = read('package.json')
+  const program = { dependencies: { postern: `file:${archive}` } }
+  const here = Object.entries<{ dev?: boolean }>(read('package-lock.json').packages)
+  const packages = {
+    '': program,
+    'node_modules/postern': { version, bin, dependencies, resolved: `file:${archive}` },
+    ...Object.fromEntries(here.filter(([path, { dev }]) => path !== '' && !dev)),
+  }
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(program))
+  const lock = { lockfileVersion: 3, requires: true, packages }
+  writeFileSync(join(directory, 'package-lock.json'), JSON.stringify(lock))
+}
+
 it('a package made by npm pack serves, mints and calls when it is installed elsewhere', {
   timeout: 120_000,
 }, async (t) => {
@@ -183,17 +199,11 @@ it('a package made by npm pack serves, mints and calls when it is installed else
   const packed = await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory], {
     cwd: ROOT,
   })
-  const archive = join(directory, packed.stdout.trim())
-  const installed = await run('npm', [
-    'install',
-    '--global',
-    '--silent',
-    '--prefix',
-    join(directory, 'global'),
-    archive,
-  ])
+  assert.equal(packed.code, 0, packed.stderr)
+  lockTo(directory, packed.stdout.trim())
+  const installed = await run('npm', ['ci', '--silent', '--prefer-offline'], { cwd: directory })
   assert.equal(installed.code, 0, installed.stderr)
-  const postern = join(directory, 'global/bin/postern')
+  const postern = join(directory, 'node_modules/.bin/postern')
   const { code, stdout } = await run(postern, ['mint', '--ttl', '1m', '--socket', daemon.socket])
   assert.equal(code, 0)
   assert.ok(await accepted(daemon, stdout.trim()))

@@ -89,7 +89,10 @@ describe('a daemon within a program', () => {
   })
 
   it('lists them, explains them, and limits them like its own', async (t) => {
-    const { clientWith } = await daemonWith(t, { methods: [sum] })
+    const config = join(temporaryDirectory(t), 'own.toml')
+    // The narrower of two rates holds: no bucket fills again meanwhile.
+    writeFileSync(config, '[rate]\nper_token = "1/h"\nburst = 100\n')
+    const { clientWith } = await daemonWith(t, { methods: [sum], config })
     const all = await clientWith(['*'])
     const { methods } = await all.call<OpenRpcDocument>('rpc.discover')
     assert.deepEqual(

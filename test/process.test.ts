@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, lstatSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -146,6 +147,20 @@ describe('the Unix socket', () => {
     await new Promise((resolve) => second.stdout.once('data', resolve))
     await first.stop()
     await mint(first)
+  })
+
+  it('lets a thousand wait for a daemon that is busy, and refuses none of them', async (t) => {
+    const daemon = await startDaemon(t)
+    const mostOfHost = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'))
+    process.kill(daemon.pid, 'SIGSTOP')
+    const waiting = Array.from({ length: Math.min(1000, mostOfHost) }, () => open(daemon))
+    await Promise.all(waiting.map((socket) => once(socket, 'connect')))
+    process.kill(daemon.pid, 'SIGCONT')
+    for (const socket of waiting) {
+      socket.write('{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}\n')
+      assert.match(String(await once(socket, 'data')), /-32001/)
+      socket.destroy()
+    }
   })
 
   it('has a path of at most 107 bytes', async (t) => {

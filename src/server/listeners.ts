@@ -2,6 +2,7 @@ import type { Server } from 'node:net'
 import type { Logger } from 'pino'
 import { addressOf, type Inherited } from '../linux/activation.ts'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import { BACKLOG } from './backlog.ts'
 import { listenOnLoopback } from './loopback-listener.ts'
 import { isOfThisHost, type Place } from './place.ts'
 import { listenOnUnix, type UnixAddress } from './unix-listener.ts'
@@ -108,7 +109,7 @@ export function listenOnDescriptor(server: Server, fd: number): Promise<number |
         }),
       )
     })
-    server.listen({ fd }, () => {
+    server.listen({ fd, backlog: BACKLOG }, () => {
       server.removeAllListeners('error')
       const address = server.address()
       resolve(typeof address === 'object' ? address?.port : undefined)
@@ -124,7 +125,7 @@ function listenOnAddress(server: Server, { host, port }: { host: string; port: n
       reject(new Complaint(`cannot listen on ${address}: ${inWords(error)}`, hint, { cause: error }))
     }
     server.once('error', refuse)
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off('error', refuse)
       resolve()
     })

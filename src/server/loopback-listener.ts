@@ -1,6 +1,7 @@
 import type { AddressInfo, Server } from 'node:net'
 import type { Logger } from 'pino'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import { BACKLOG } from './backlog.ts'
 
 /** With port 0 the kernel picks one for IPv4, and that one may be taken on IPv6. */
 const ATTEMPTS = 5
@@ -45,7 +46,7 @@ export async function listenOnLoopback(
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, ipv6Only: true }, () => {
+    server.listen({ host, port, ipv6Only: true, backlog: BACKLOG }, () => {
       server.off('error', reject)
       resolve()
     })

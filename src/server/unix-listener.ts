@@ -12,6 +12,7 @@ import {
 import { connect, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { Complaint, codeOf, inWords } from '../protocol/complaint.ts'
+import { BACKLOG } from './backlog.ts'
 
 /** sun_path holds 108 bytes with its NUL; Node 20 and 22 cut a longer path silently, to another file. */
 const LONGEST_PATH = 107
@@ -104,7 +105,7 @@ function bind(server: Server, path: string, temporary: string, mode: number): Pr
     )
     // bind() happens within listen(), so the umask holds for it and for nothing else.
     const before = process.umask(~mode & 0o777)
-    server.listen(temporary, () => {
+    server.listen({ path: temporary, backlog: BACKLOG }, () => {
       server.removeAllListeners('error')
       resolve()
     })

@@ -41,15 +41,16 @@ describe('a limited token', () => {
     assert.equal(await status(await mint(daemon, { ttl: 0, not_before: now - 1 })), 200)
   })
 
-  it('is told when it calls too often', async () => {
-    const token = await mint(daemon, { ttl: 0, rate_limit: { per_second: 1, burst: 3 } })
+  it('is told when it calls too often', async (t) => {
+    // The narrower of the two rates holds: no bucket fills again meanwhile.
+    const slow = await startDaemon(t, { config: '[rate]\nper_token = "1/h"\nburst = 100\n' })
+    const token = await mint(slow, { ttl: 0, rate_limit: { per_second: 1, burst: 3 } })
     const answers = []
-    for (let n = 0; n < 5; n++) answers.push(await call(daemon, 'Auth.WhoAmI', undefined, { token }))
+    for (let n = 0; n < 5; n++) answers.push(await call(slow, 'Auth.WhoAmI', undefined, { token }))
     assert.deepEqual(
-      answers.slice(0, 3).map((answer) => answer.status),
-      [200, 200, 200],
+      answers.map((answer) => answer.status),
+      [200, 200, 200, 429, 429],
     )
-    assert.equal(answers[4]?.status, 429)
     assert.match(String(answers[4]?.headers['retry-after']), /^\d+$/)
   })
 

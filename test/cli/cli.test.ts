@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { MAIN, postern, run, startDaemon, temporaryDirectory } from '../support/daemon.ts'
-import { asService, publicDirectory, STRANGER } from '../support/root.ts'
+import { asService, needsRoot, publicDirectory, STRANGER } from '../support/root.ts'
 import { accepted, call, mint } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after })
@@ -308,11 +308,11 @@ describe('postern', () => {
     assert.ok(!stdout.includes('\u001b[31m'))
   })
 
-  it('is told apart from one who may not open the socket', {
-    skip: process.getuid?.() !== 0 && 'takes another user: needs root',
-  }, async () => {
+  it('is told apart from one who may not open the socket', needsRoot(), async () => {
     chmodSync(daemon.directory, 0o755)
-    const ended = await postern(['mint', '--ttl', '1h'], { env, uid: 65_533, gid: 65_533, cwd: '/' })
+    const [setpriv = '', ...flags] = asService(STRANGER) // who may read the program, and still not write to the socket
+    const args = [...flags, process.execPath, MAIN, 'mint', '--ttl', '1h']
+    const ended = await run(setpriv, args, { env, cwd: '/' })
     assert.match(ended.stderr, /permission denied\nhint: ask the operator/)
     assert.equal((await call(daemon, 'system.info', undefined, { token: await mint(daemon) })).status, 200)
   })
