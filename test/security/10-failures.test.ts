@@ -20,7 +20,7 @@ const slow = await upstream({ after }, 'http')
 const away = await upstream({ after }, 'unix')
 const config = `
   [limits]
-  header_timeout = "300ms"
+  header_timeout = "2s"
   depth = 1_000_000
   [rate]
   failures_per_address = "2/s"

@@ -6,7 +6,8 @@ import { call, mint, type Response, webSocket } from '../support/talk.ts'
 
 const daemon = await startDaemon({ after }, { config: '[tokens]\nlast_access_flush = "100ms"\n' })
 const admin = await mint(daemon)
-const past = () => Math.floor(Date.now() / 1000) - 10
+/** Unix seconds, so much from now. */
+const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds
 const administer = (method: string, params: unknown) => ok(daemon, method, params, admin)
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } })
 
@@ -19,9 +20,8 @@ interface Way {
   /** Why, as the connection is told. */
   readonly reason: RegExp
   readonly params?: Record<string, unknown>
-  /** Left out: it ends by itself. */
-  readonly end?: (victim: Victim) => Promise<unknown>
-  /** Whether the token lives on with fewer rights. */
+  readonly end: (victim: Victim) => Promise<unknown>
+  /** Whether the token lives on: with fewer rights, or until its time has come. */
   readonly lives?: boolean
 }
 
@@ -61,11 +61,11 @@ const WAYS: readonly Way[] = [
     reason: /has another secret/,
     end: ({ tokenid }) => administer('token.rotate', { tokenid }),
   },
-  { how: 'given an end in the past', reason: /has expired/, end: update({ expires_at: past() }) },
+  { how: 'given an end in the past', reason: /has expired/, end: update({ expires_at: inSeconds(-10) }) },
   {
     how: 'given a later beginning',
     reason: /not valid yet/,
-    end: update({ not_before: past() + 3600 }),
+    end: update({ not_before: inSeconds(3600) }),
   },
   {
     how: 'bound to other addresses',
@@ -106,8 +106,19 @@ const WAYS: readonly Way[] = [
     end: ({ userid }) => administer('user.update', { userid, type: 'user' }),
     lives: true,
   },
-  { how: 'expired', reason: /has expired/, params: { ttl: 2 } },
-  { how: 'not used for too long', reason: /not used for too long/, params: { idle_ttl: 1 } },
+  // Given no end before all of its connections are open, however long that takes.
+  {
+    how: 'expired',
+    reason: /has expired/,
+    end: ({ tokenid }) => administer('token.update', { tokenid, expires_at: inSeconds(2) }),
+    lives: true,
+  },
+  {
+    how: 'not used for too long',
+    reason: /not used for too long/,
+    end: update({ idle_ttl: 1 }),
+    lives: true,
+  },
   {
     how: 'rotated, when the grace is over',
     reason: /grace of the old one is over/,
@@ -128,8 +139,8 @@ describe('pitfall 20: what ends a token ends its connections', () => {
       assert.ok((await watch.call('token.watch', { Token: token }))?.result)
       const talking = await webSocket(t, daemon, bearer(token))
 
-      await end?.({ ...made, userid })
-      if (end !== undefined && talking.ws.readyState === talking.ws.OPEN && !lives) {
+      await end({ ...made, userid })
+      if (talking.ws.readyState === talking.ws.OPEN && !lives) {
         talking.send({ jsonrpc: '2.0', id: 'late', method: 'audit.get', params: {} })
         const first = await Promise.race([talking.next(), talking.closed.then(() => undefined)])
         assert.equal((first as Response | undefined)?.result, undefined)
@@ -155,11 +166,13 @@ describe('pitfall 20: what ends a token ends its connections', () => {
 
   it('a watch that was the last use of its token ends as well', async (t) => {
     const { token } = await make(daemon, admin, { max_uses: 1 })
+    const later = await make(daemon, admin)
+    const clock = await webSocket(t, daemon, bearer(later.token))
     const watch = conversation(t, daemon)
     await watch.call('token.watch', { Token: token })
     const after = Symbol('still open')
-    // Whatever would have ended it by itself has happened when a token that was minted later has expired.
-    const clock = await webSocket(t, daemon, bearer(await mint(daemon, { ttl: 1 })))
+    // Whatever would have ended it by itself has happened when a token has expired that was given its end later.
+    await administer('token.update', { tokenid: later.tokenid, expires_at: inSeconds(2) })
     const outcome = await Promise.race([watch.closed, clock.closed.then(() => after)])
     assert.notEqual(outcome, after)
   })

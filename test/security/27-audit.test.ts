@@ -40,7 +40,11 @@ describe('pitfall 27: nobody can fill the disk with what they are refused', () =
     const { json } = await call(again, 'audit.get', { limit: 1000 }, { token: secret })
     const lines = json.result as (Line & { mint?: number })[]
     assert.ok(lines.length < 10, `${lines.length} lines`)
-    assert.equal(lines.find(({ event }) => event === 'refusals')?.mint, 500)
+    // One line a minute: the test may have been in two.
+    assert.equal(
+      lines.reduce((sum, { event, mint = 0 }) => sum + (event === 'refusals' ? mint : 0), 0),
+      500,
+    )
   })
 
   it('an operator who asks for too much again and again does not fill it either', async (t) => {
@@ -61,10 +65,11 @@ describe('pitfall 27: nobody can fill the disk with what they are refused', () =
 
   it('what is refused to somebody with a token is not in the audit log line by line', async () => {
     const scoped = await mint(daemon, { ttl: 60, scopes: ['Auth.WhoAmI'] })
-    const before = (await audit()).length
+    const lineByLine = async () => (await audit()).filter(({ event }) => event !== 'refusals').length
+    const before = await lineByLine()
     for (let n = 0; n < 200; n++)
       assert.equal((await call(daemon, 'user.create', [{ username: 'x' }], { token: scoped })).status, 403)
-    assert.equal((await audit()).length, before)
+    assert.equal(await lineByLine(), before)
   })
 })
 

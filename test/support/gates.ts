@@ -1,20 +1,30 @@
 import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Scope, until } from './daemon.ts'
 import { userOf, writeNginxConfig } from './proxies.ts'
 import { publicDirectory } from './root.ts'
 
-/** A port that nobody has at the moment. */
+/** Below those that the kernel gives out: one of these is another test's, or a connection's, before it is listened on. */
+const [FIRST_PORT, LAST_PORT] = [10_000, 30_000]
+
+/** A port that nobody has at the moment, and that nobody comes by who does not ask for it. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(FIRST_PORT, LAST_PORT)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Debian's nginx or Caddy with a block of configuration as it is, on a TCP port of this host. */
