@@ -52,18 +52,19 @@ async function pace(
   return calls
 }
 
+/** Each asks at least once. */
 async function loop(begun: number, ms: number, times: number[]): Promise<number> {
   let made = 0
-  const again = (regular: Regular) => {
+  const ask = (regular: Regular) => {
     const asked = performance.now()
-    if (asked > begun + ms) return
     made++
     regular.ask(() => {
-      times.push(performance.now() - asked)
-      again(regular)
+      const now = performance.now()
+      times.push(now - asked)
+      if (now <= begun + ms) ask(regular)
     })
   }
-  for (const regular of regulars) again(regular)
+  for (const regular of regulars) ask(regular)
   await pause(ms)
   return made
 }

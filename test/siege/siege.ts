@@ -24,6 +24,8 @@ export interface Fortress {
 }
 
 const PEAK_EVERY_MS = 25
+/** A bound, not a measurement. */
+const PATIENCE_MS = 20_000
 /** As many files as the kernel lets us: those of 10,000 connections, and more. */
 const MANY_FILES = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)" && exec "$@"', 'sh']
 
@@ -67,7 +69,7 @@ export async function buildBare(scope: Scope): Promise<Fortress> {
 }
 
 async function man(scope: Scope, pid: number, regulars: Regulars, target: Target): Promise<Fortress> {
-  await regulars.closed(500, 1_000) // compilers and caches are cold
+  await regulars.closed(500, PATIENCE_MS) // compilers and caches are cold, and all of them have to be there
   return { pid, regulars, attacker: Attacker.start(scope, target), sockets: vitalsOf(pid).sockets }
 }
 

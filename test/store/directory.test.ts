@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { run, serveArguments, startDaemon, temporaryDirectory } from '../support/daemon.ts'
+import { run, serveArguments, startDaemon, temporaryDirectory, until } from '../support/daemon.ts'
 import { accepted, mint } from '../support/talk.ts'
 
 /** Starts a daemon that is expected to refuse, and returns what it says. */
@@ -59,6 +59,7 @@ describe('the state directory', () => {
   it('lets a second daemon say so and leaves everything untouched', async (t) => {
     const daemon = await startDaemon(t)
     await mint(daemon)
+    await until('the first has made its ballast', () => existsSync(join(daemon.stateDir, 'ballast')))
     const before = fingerprint(daemon.stateDir)
     assert.match(await refusal(daemon.directory), new RegExp(`already running \\(pid ${daemon.pid}\\)`))
     assert.deepEqual(fingerprint(daemon.stateDir), before)

@@ -136,6 +136,7 @@ describe('an upstream under systemd', () => {
     ].join('\n')
     await machine.sh(`cat >/usr/local/lib/service.py <<'END'\n${service}\nEND
       systemd-run --unit=behind python3 /usr/local/lib/service.py
+      until curl -s -o /dev/null http://127.0.0.1:9911/; do sleep 0.1; done
       printf '[[upstream]]\\nname = "behind"\\nnamespace = "behind."\\nstrip = true\\nurl = "http://127.0.0.1:9911/"\\nmethods = ["ask"]\\n' >>/etc/postern/postern.toml
       systemctl restart postern.service`)
     const token = await machine.sh('postern mint --ttl 1h')

@@ -219,7 +219,8 @@ describe('the Debian package', () => {
 
   it('does not take over from a daemon that was started by hand', asRoot, async () => {
     await machine.sh('dpkg -P postern; mkdir /var/lib/postern; touch /var/lib/postern/lock')
-    const holder = machine.exec(['flock', '/var/lib/postern/lock', 'sleep', '5'])
+    const untilToldOtherwise = 'until test -e /tmp/enough; do sleep 0.1; done'
+    const holder = machine.exec(['flock', '/var/lib/postern/lock', '/bin/sh', '-c', untilToldOtherwise])
     await until(
       'it is locked',
       async () => (await machine.exec(['flock', '-n', '/var/lib/postern/lock', 'true'])).code === 1,
@@ -227,6 +228,7 @@ describe('the Debian package', () => {
     const { code, stderr } = await machine.exec(['dpkg', '-i', '/root/postern.deb'])
     assert.equal(code, 1)
     assert.match(stderr, /a daemon is running on \/var\/lib\/postern: stop it first/)
+    await machine.sh('touch /tmp/enough')
     await holder
     await machine.sh('dpkg -i /root/postern.deb')
   })

@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import {
-  type Daemon,
-  run,
-  type Scope,
-  serveArguments,
-  startDaemon,
-  temporaryDirectory,
-  until,
-} from '../support/daemon.ts'
+import { type Daemon, run, type Scope, serveArguments, startDaemon, until } from '../support/daemon.ts'
 import { needsRoot } from '../support/root.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
 import { filesOf, inject } from './faults.ts'
@@ -18,8 +10,13 @@ import { Ledger } from './ledger.ts'
 import { startLoad } from './load.ts'
 import { judge } from './verdict.ts'
 
-/** With one thread, one fault is one failed write. */
-const ONE_THREAD = { UV_THREADPOOL_SIZE: '1' }
+/** With one thread, one fault is one failed write; and no other write but the test's own. */
+const UNDISTURBED = {
+  env: { UV_THREADPOOL_SIZE: '1' },
+  config: '[tokens]\nlast_access_flush = "1h"\n',
+}
+/** Until it is taken away the database is not opened anew either, which a daemon tries a second after a failed write. */
+const NOT_ANEW = 'openat:error=EIO'
 const RECOVERY_MS = 20_000
 
 const UNKNOWN = /may or may not have happened: look before you try again/
@@ -33,11 +30,12 @@ describe('a disk that fails', () => {
       `in one ${fault} leaves one write unknown, whole or absent, and the store recovers by itself`,
       needs,
       async (t) => {
-        const daemon = await startDaemon(t, { directory: temporaryDirectory(t), env: ONE_THREAD })
+        const daemon = await startDaemon(t, UNDISTURBED)
         const ledger = new Ledger()
         const [used, unused] = [await mint(daemon), await mint(daemon)]
         assert.ok(await accepted(daemon, used))
-        const faults = await inject(t, daemon, `${fault}:error=EIO:when=1`, filesOf(daemon.stateDir, '.log'))
+        const logs = filesOf(daemon.stateDir, '.log')
+        const faults = await inject(t, daemon, [`${fault}:error=EIO:when=1`, NOT_ANEW], logs)
         const line = ledger.open()
         await line.change(
           (secret: string | undefined) => ({ id: undefined, name: 'unknown', secret, enabled: true }),
@@ -63,7 +61,7 @@ describe('a disk that fails', () => {
   }
 
   it('while ids are reserved is told like any other', needs, async (t) => {
-    const daemon = await startDaemon(t, { env: ONE_THREAD })
+    const daemon = await startDaemon(t, UNDISTURBED)
     const faults = await inject(t, daemon, 'fdatasync:error=EIO:when=1', filesOf(daemon.stateDir, '.log'))
     await refused(daemon, {}, UNKNOWN)
     await faults.stop()
@@ -100,7 +98,7 @@ describe('a disk that fails', () => {
     for (const token of tokens) assert.ok(await accepted(daemon, token))
     // What is open is read from memory: only a database that is opened anew reads files.
     const paths = [...filesOf(daemon.stateDir, '.ldb'), ...filesOf(daemon.stateDir, '.log')]
-    const faults = await inject(t, daemon, ['fdatasync:error=EIO:when=1', 'openat:error=EIO'], paths)
+    const faults = await inject(t, daemon, ['fdatasync:error=EIO:when=1', NOT_ANEW], paths)
     await refused(daemon, {}, UNKNOWN)
     await until('it is tried to open it anew', () => faults.seen().includes('openat'), RECOVERY_MS)
     const { status } = await call(daemon, 'Auth.WhoAmI', undefined, { token: unused })

@@ -1,14 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Scope } from '../support/daemon.ts'
+import { type Scope, until } from '../support/daemon.ts'
 
 /** What a test with a disk of its own needs, beside root. */
 export const DISK_PROGRAMS = ['losetup', 'mkfs.ext4', 'mount', 'umount', 'truncate', 'perl']
 
 /** FS_IOC_SHUTDOWN (linux/fs.h): _IOR('X', 125, __u32), and FS_SHUTDOWN_FLAGS_NOLOGFLUSH. */
 const SHUTDOWN = `open(my $f, '<', $ARGV[0]) or die $!; my $flags = pack('L', 2); ioctl($f, 0x8004587d, $flags) or die $!`
+
+/** How long others may have it mounted, in milliseconds. */
+const OTHERS_MS = 60_000
 
 /** A disk of a test's own: ext4 on a loop device, mounted on a daemon's state directory. Gone when the test ends. */
 export class Disk {
@@ -42,10 +45,15 @@ export class Disk {
     this.#mounted = true
   }
 
-  /** Nobody may have files open on it. */
-  unmount(): void {
+  /**
+   * Nobody may have files open on it. Resolves when nobody has it mounted any more: a mount namespace that somebody made
+   * meanwhile (a sandbox is one) has all mounts of this one too, and until it lets go of them the disk, mounted again,
+   * would be what it was after the cut, and not what is on it.
+   */
+  async unmount(): Promise<void> {
     run('umount', this.stateDir)
     this.#mounted = false
+    await until('nobody has the disk mounted', () => isFree(this.#device), OTHERS_MS)
   }
 
   /** The power is gone: what the kernel holds in memory, and the end of the journal, never reach the disk. */
@@ -58,6 +66,17 @@ export class Disk {
     if (this.#mounted) run('umount', '--lazy', this.stateDir)
     run('losetup', '--detach', this.#device)
     rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** A block device that is mounted somewhere, in whichever namespace, cannot be opened for oneself alone. */
+function isFree(device: string): boolean {
+  try {
+    closeSync(openSync(device, constants.O_RDWR | constants.O_EXCL))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+    return false
   }
 }
 

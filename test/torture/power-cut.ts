@@ -35,7 +35,7 @@ export async function* powerCuts(t: Scope, cuts: number, how: Options = {}): Asy
   for (let number = 1; number <= cuts; number++) {
     const before = { acknowledged: ledger.acknowledged, unknown: ledger.unknown }
     await runUntilCut(daemon, disk, ledger)
-    disk.unmount()
+    await disk.unmount()
     disk.mount()
     const { losses, ...examined } = await examine(t, { ...how, directory }, ledger)
     yield {

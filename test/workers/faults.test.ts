@@ -12,7 +12,9 @@ const DEBUGGED = { NODE_OPTIONS: '--inspect=127.0.0.1:0' }
 
 /** Runs a piece of JavaScript in a daemon's second thread, by way of Node's debugger. */
 async function runInThread(t: Scope, daemon: Daemon, expression: string): Promise<void> {
-  const [, url] = /Debugger listening on (ws:\S+)/.exec(daemon.log()) ?? []
+  const listening = /Debugger listening on (ws:\S+)/
+  await logged(daemon, listening)
+  const [, url] = listening.exec(daemon.log()) ?? []
   const ws = new WebSocket(url as string)
   t.after(() => ws.terminate())
   ws.on('error', () => {})

@@ -155,7 +155,9 @@ describe('with several workers', () => {
     const unused = await mint(daemon)
     const lines = await oneOfEach(t, daemon, admin)
     const minted = async (line: Lines) => (await line.call('Auth.CreateApiToken', { ttl: 0 })) as Response
-    const faults = await inject(t, daemon, 'fdatasync:error=EIO:when=1', filesOf(daemon.stateDir, '.log'))
+    // Nor can it be opened anew until the faults end: that is tried a second after the failed write.
+    const errors = ['fdatasync:error=EIO:when=1', 'openat:error=EIO']
+    const faults = await inject(t, daemon, errors, filesOf(daemon.stateDir, '.log'))
     const unknown = await minted(lines[1] as Lines)
     assert.match(unknown.error?.data ?? '', /may or may not have happened/)
     for (const line of lines) {

@@ -27,6 +27,8 @@ const census = await Census.begin({ after }, daemon, admin)
 const byWorker = await onEachWorker(census, 2, () => accepted({ after }, daemon))
 const lines = byWorker.map(([line]) => line as Lines)
 const [first, second, third] = lines as [Lines, Lines, Lines]
+/** Before a test has connections of its own. */
+const idle = await census.take()
 
 /** So many calls at once, in turn on each worker; how many of them come to what. */
 async function tally(count: number, params: object): Promise<Map<number, number>> {
@@ -65,9 +67,12 @@ describe('with several workers', () => {
     const { taken = 0, refused = 0 } = nameCodes(await tally(300, { Token: token }))
     const most = 50 + (performance.now() - began) / 1000
     assert.ok(taken >= 50 && taken <= most && taken + refused === 300, `${taken} of ${most}`)
-    const params = { Token: admin, token, method: 'token.get' }
-    const answer = (await first.call('token.explain', params)) as Response
-    assert.equal((answer.result as { rule?: string }).rule, 'rate_limit')
+    // In one breath with calls that take what has come back since.
+    const spent = Array.from({ length: 60 }, () => first.call('token.get', { limit: 1, Token: token }))
+    const explained = first.call('token.explain', { Token: admin, token, method: 'token.get' })
+    const answers = (await Promise.all([...spent, explained])) as Response[]
+    const rules = answers.map(({ result }) => (result as { rule?: string } | undefined)?.rule)
+    assert.ok(rules.includes('rate_limit'), JSON.stringify(answers.at(-1)))
   })
 
   it('what one of them has seen of a personal signed token, the others tell at once', async () => {
@@ -150,8 +155,6 @@ describe('with several workers', () => {
     assert.equal((await countOf('rpc.discover')) - before, byWorker.flat().length)
   })
 })
-
-const idle = await census.take()
 
 function nameCodes(codes: ReadonlyMap<number, number>) {
   return { taken: codes.get(0), refused: codes.get(-32029) }
