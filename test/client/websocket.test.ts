@@ -89,7 +89,10 @@ describe('a client over a WebSocket', () => {
 
   it('bounds calls in time: in flight, and while it has no connection', async (t) => {
     const { port } = await imposter(t, () => {})
-    await assert.rejects(open(t, port, { timeout: 100 }).call('a.b'), { name: 'OutcomeUnknown' })
+    const client = open(t, port, { timeout: 100 })
+    // Until then a call that is late was not even sent.
+    await new Promise<void>((resolve) => void client.on('connected', resolve))
+    await assert.rejects(client.call('a.b'), { name: 'OutcomeUnknown' })
     await assert.rejects(open(t, 1, { timeout: 100 }).call('a.b'), { name: 'Unreachable' })
   })
 
