@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type ConnectOptions, connect, OutcomeUnknown, type TokenEvent } from '../../src/client/index.ts'
 import { type Scope, startDaemon, temporaryDirectory, until } from '../support/daemon.ts'
+import { freePort } from '../support/gates.ts'
 import { call, mint } from '../support/talk.ts'
 
 function open(t: Scope, port: number, options: ConnectOptions) {
@@ -52,7 +53,7 @@ describe('a client over a WebSocket', () => {
   })
 
   it('comes back when the daemon was killed and started again', async (t) => {
-    const first = await startDaemon(t)
+    const first = await startDaemon(t, { port: await freePort() })
     const token = await mint(first)
     await first.stop()
     const client = open(t, first.port, { token })

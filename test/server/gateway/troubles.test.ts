@@ -64,8 +64,8 @@ describe('while an upstream is in trouble the gate answers, and afterwards both 
     await fake.stop()
     const mute = createServer((socket) => void socket.on('error', () => {}))
     t.after(() => void mute.close())
-    const port = Number(new URL(fake.url).port)
-    await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve))
+    const { hostname, port } = new URL(fake.url)
+    await new Promise<void>((resolve) => mute.listen(Number(port), hostname, resolve))
     const { daemon, admin } = await gate(t, fake, { timeout: '300ms' })
     let connections = 0
     mute.on('connection', () => connections++)
