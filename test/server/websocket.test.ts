@@ -123,6 +123,7 @@ for (const door of ['unix', 'tcp'] as const) {
       // By its clock: on the machine's own the token could have ended before the upgrade.
       const { daemon: on, pass } = await machine(t)
       const ws = await webSocket(t, on, { door, ...bearer(await mint(on, { ttl: 1 })) })
+      assert.equal((await ws.call('Auth.WhoAmI')).error, undefined)
       pass(1_000)
       assert.equal((await ws.closed).code, 4401)
     })
