@@ -99,6 +99,7 @@ class HttpDoor {
   }
 
   #route(req: IncomingMessage, res: ServerResponse, connection: Connection, sendContinue?: () => void): void {
+    if (res.headersSent) return // its body was refused while it waited: to fail now would take that answer with it
     try {
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)

@@ -89,12 +89,41 @@ for (const door of DOORS) {
       ['/healthz', '200'],
       ['/nowhere', '404'],
     ] as const) {
-      // The last one is answered before its body is looked at.
-      const text = await raw(daemon, `${call}${call}${get(token, path, chunked)}nonsense\r\n`, {
-        door,
-        end: false,
-      })
-      assert.deepEqual(statuses(text), ['200', '200', status], path)
+      // The last one is answered before its body is looked at: who is known does not wait for a turn.
+      const { socket, heard } = await known(daemon, door, token)
+      socket.write(`${call}${call}${get(token, path, chunked)}nonsense\r\n`)
+      await until('it has ended', () => heard.ended)
+      assert.deepEqual(statuses(heard.text), ['200', '200', status], path)
+    }
+  })
+
+  it(`nor that of a stranger who waits for a turn on ${door}, that of the faulty one included`, async (t) => {
+    const daemon = await startDaemon(t)
+    const token = await mint(daemon)
+    const call = post(token, 'Auth.WhoAmI')
+    const batch = JSON.stringify(
+      Array.from({ length: 500 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'x' })),
+    )
+    const head = 'POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n'
+    const costly = `${head}Content-Length: ${batch.length}\r\n\r\n${batch}`
+    const regular = (await known(daemon, door, token)).socket
+    // Where somebody is served whom it knows, strangers like these take up what strangers may have in a turn.
+    const crowd = Array.from({ length: 8 }, () =>
+      open(daemon, door)
+        .on('error', () => {})
+        .resume(),
+    )
+    t.after(() => {
+      for (const socket of [regular, ...crowd]) socket.destroy()
+    })
+    for (const path of ['/auth', '/healthz', '/nowhere', '/auth', '/healthz', '/nowhere']) {
+      regular.write(call.repeat(20))
+      for (const socket of crowd) socket.write(costly)
+      const bytes = `${call}${call}${get(token, path, 'Transfer-Encoding: chunked\r\n')}nonsense\r\n`
+      const answer = raw(daemon, bytes, { door, end: false })
+      const [first, second, third, ...more] = statuses(await answer)
+      assert.deepEqual([first, second, more], ['200', '200', []], path)
+      assert.match(String(third), path === '/healthz' ? /200|400/ : path === '/auth' ? /204|400/ : /40[04]/)
     }
   })
 }
