@@ -99,7 +99,7 @@ class HttpDoor {
   }
 
   #route(req: IncomingMessage, res: ServerResponse, connection: Connection, sendContinue?: () => void): void {
-    if (res.headersSent) return // while it waited its body broke off, or turned out to be malformed: that is refused already
+    if (res.headersSent) return // its body broke off, or was malformed, while it waited: it is refused, and to fail would take that with it
     try {
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)

@@ -85,18 +85,17 @@ describe('a client over HTTP', () => {
   })
 
   it('tells a call that was not sent from one whose outcome is unknown', async (t) => {
-    const silent = createServer(() => {})
     const broken = createServer((req) => req.socket.destroy())
     const page = createServer((_req, res) => res.writeHead(502).end('<h1>Bad Gateway</h1>'))
     const elsewhere = createServer((_req, res) => res.writeHead(307, { Location: url }).end())
-    for (const server of [silent, broken, page, elsewhere]) {
+    for (const server of [broken, page, elsewhere]) {
       const path = join(temporaryDirectory(t), 's.sock')
       const place = await imposter(t, server)
-      await assert.rejects(connect({ url: place, timeout: 100 }).call('a.b'), OutcomeUnknown)
+      await assert.rejects(connect({ url: place }).call('a.b'), OutcomeUnknown)
       server.close()
       server.closeAllConnections()
       const socket = await imposter(t, server, path)
-      await assert.rejects(connect({ socket, timeout: 100 }).call('a.b'), OutcomeUnknown)
+      await assert.rejects(connect({ socket }).call('a.b'), OutcomeUnknown)
     }
     const gone = createServer()
     const place = await imposter(t, gone)
@@ -106,9 +105,23 @@ describe('a client over HTTP', () => {
   })
 
   it('says how long it waited, and ends calls when it is closed', async (t) => {
-    const silent = createServer(() => {})
+    const [silent, local] = [createServer(() => {}), createServer(() => {})]
     const place = await imposter(t, silent)
-    await assert.rejects(connect({ url: place, timeout: 50 }).call('a.b'), /no answer within 50 ms/)
+    const socket = await imposter(t, local, join(temporaryDirectory(t), 's.sock'))
+    for (const [server, where] of [
+      [silent, { url: place }],
+      [local, { socket }],
+    ] as const) {
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const late = assert.rejects(connect({ ...where, timeout: 50 }).call('a.b'), {
+        name: 'OutcomeUnknown',
+        message: /no answer within 50 ms/,
+      })
+      await once(server, 'request') // a call that is late before it was sent is not unknown
+      t.mock.timers.tick(50)
+      await late
+      t.mock.timers.reset()
+    }
     const client = connect({ url: place })
     const call = client.call('a.b')
     await once(silent, 'request')

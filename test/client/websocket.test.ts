@@ -8,6 +8,7 @@ import { describe, it } from 'node:test'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type ConnectOptions, connect, OutcomeUnknown, type TokenEvent } from '../../src/client/index.ts'
 import { type Scope, startDaemon, temporaryDirectory, until } from '../support/daemon.ts'
+import { freePort } from '../support/gates.ts'
 import { call, mint } from '../support/talk.ts'
 
 function open(t: Scope, port: number, options: ConnectOptions) {
@@ -52,7 +53,7 @@ describe('a client over a WebSocket', () => {
   })
 
   it('comes back when the daemon was killed and started again', async (t) => {
-    const first = await startDaemon(t)
+    const first = await startDaemon(t, { port: await freePort() })
     const token = await mint(first)
     await first.stop()
     const client = open(t, first.port, { token })
@@ -89,7 +90,10 @@ describe('a client over a WebSocket', () => {
 
   it('bounds calls in time: in flight, and while it has no connection', async (t) => {
     const { port } = await imposter(t, () => {})
-    await assert.rejects(open(t, port, { timeout: 100 }).call('a.b'), { name: 'OutcomeUnknown' })
+    const client = open(t, port, { timeout: 100 })
+    // Until then a call that is late was not even sent.
+    await new Promise<void>((resolve) => void client.on('connected', resolve))
+    await assert.rejects(client.call('a.b'), { name: 'OutcomeUnknown' })
     await assert.rejects(open(t, 1, { timeout: 100 }).call('a.b'), { name: 'Unreachable' })
   })
 

@@ -5,8 +5,10 @@ import {
   ask,
   BASE,
   configure,
+  EXAMPLE_TIME,
   hmacJwt,
   inSeconds,
+  machine,
   PATIENT,
   SECRET,
   userWithToken,
@@ -177,8 +179,13 @@ describe('POST delete, deleteBatch, and a configuration that is switched off or 
     })
 
   it('an idle WebSocket of a JWT is closed with 4401 when its exp comes', async (t) => {
-    const token = hmacJwt(SECRET, { STAYS: 'user', exp: inSeconds(2) })
-    const { closed } = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${token}` } })
+    const { daemon: on, pass } = await machine(t)
+    const owner = await mint(on)
+    await userWithToken(on, owner, 'user')
+    await configure(on, owner, { name: 'STAYS' })
+    const token = hmacJwt(SECRET, { STAYS: 'user', exp: EXAMPLE_TIME / 1000 + 2 })
+    const { closed } = await webSocket(t, on, { headers: { Authorization: `Bearer ${token}` } })
+    pass(2_000)
     assert.equal((await closed).code, 4401)
   })
 

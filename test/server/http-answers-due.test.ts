@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { type Daemon, startDaemon, until } from '../support/daemon.ts'
+import { ok } from '../support/lives.ts'
 import { http, mint, open, raw } from '../support/talk.ts'
 
 const DOORS = ['unix', 'tcp'] as const
@@ -48,9 +49,9 @@ describe('when it is asked to stop', () => {
     daemon.process.kill('SIGSTOP')
     one.socket.write(post(token, 'Auth.WhoAmI').repeat(3))
     other.socket.write(get(token, '/auth').repeat(2) + post(token, 'Auth.WhoAmI'))
-    daemon.process.kill('SIGTERM')
+    const stopped = daemon.stop()
     daemon.process.kill('SIGCONT')
-    assert.equal(await daemon.stop(), 0)
+    assert.equal(await stopped, 0)
     await until('both have ended', () => one.heard.ended && other.heard.ended)
     assert.deepEqual(statuses(one.heard.text), ['200', '200', '200'])
     assert.deepEqual(statuses(other.heard.text), ['204', '204', '200'])
@@ -59,10 +60,10 @@ describe('when it is asked to stop', () => {
   it('an answer that is just being read is read to its end, and so is the one behind it', async (t) => {
     const daemon = await startDaemon(t)
     const description = 'd'.repeat(1000)
-    await Promise.all(
-      Array.from({ length: 800 }, (_, n) => mint(daemon, { ttl: 0, name: `t${n}`, description })),
-    )
     const token = await mint(daemon)
+    // In one request: beyond the listener's backlog of connections the kernel turns others away.
+    const all = Array.from({ length: 800 }, (_, n) => ({ name: `t${n}`, description }))
+    await ok(daemon, 'token.create', all, token)
     const { socket, heard } = await known(daemon, 'unix', token)
     socket.pause()
     socket.write(post(token, 'token.get') + post(token, 'Auth.WhoAmI'))
@@ -88,12 +89,41 @@ for (const door of DOORS) {
       ['/healthz', '200'],
       ['/nowhere', '404'],
     ] as const) {
-      // The last one is answered before its body is looked at.
-      const text = await raw(daemon, `${call}${call}${get(token, path, chunked)}nonsense\r\n`, {
-        door,
-        end: false,
-      })
-      assert.deepEqual(statuses(text), ['200', '200', status], path)
+      // The last one is answered before its body is looked at: who is known does not wait for a turn.
+      const { socket, heard } = await known(daemon, door, token)
+      socket.write(`${call}${call}${get(token, path, chunked)}nonsense\r\n`)
+      await until('it has ended', () => heard.ended)
+      assert.deepEqual(statuses(heard.text), ['200', '200', status], path)
+    }
+  })
+
+  it(`nor that of a stranger who waits for a turn on ${door}, that of the faulty one included`, async (t) => {
+    const daemon = await startDaemon(t)
+    const token = await mint(daemon)
+    const call = post(token, 'Auth.WhoAmI')
+    const batch = JSON.stringify(
+      Array.from({ length: 500 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'x' })),
+    )
+    const head = 'POST /api/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n'
+    const costly = `${head}Content-Length: ${batch.length}\r\n\r\n${batch}`
+    const regular = (await known(daemon, door, token)).socket
+    // Where somebody is served whom it knows, strangers like these take up what strangers may have in a turn.
+    const crowd = Array.from({ length: 8 }, () =>
+      open(daemon, door)
+        .on('error', () => {})
+        .resume(),
+    )
+    t.after(() => {
+      for (const socket of [regular, ...crowd]) socket.destroy()
+    })
+    for (const path of ['/auth', '/healthz', '/nowhere', '/auth', '/healthz', '/nowhere']) {
+      regular.write(call.repeat(20))
+      for (const socket of crowd) socket.write(costly)
+      const bytes = `${call}${call}${get(token, path, 'Transfer-Encoding: chunked\r\n')}nonsense\r\n`
+      const answer = raw(daemon, bytes, { door, end: false })
+      const [first, second, third, ...more] = statuses(await answer)
+      assert.deepEqual([first, second, more], ['200', '200', []], path)
+      assert.match(String(third), path === '/healthz' ? /200|400/ : path === '/auth' ? /204|400/ : /40[04]/)
     }
   })
 }

@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
 import { lines, mint, open, type Response, raw } from '../support/talk.ts'
 
-const daemon = await startDaemon({ after }, { config: '[limits]\nin_flight = 16\nbody_timeout = "1s"\n' })
+const daemon = await startDaemon({ after }, { config: '[limits]\nin_flight = 16\n' })
 const nope = (id: unknown) => JSON.stringify({ jsonrpc: '2.0', method: 'nope', id })
 const ids = (text: string) => (lines(text) as Response[]).map(({ id }) => id).sort()
 
@@ -96,8 +96,9 @@ describe('newline-delimited JSON', () => {
     assert.deepEqual([only?.error?.code, rest.length], [-32600, 0])
   })
 
-  it('ends a line that takes too long', async () => {
-    const [only] = lines(await raw(daemon, '{"jsonrpc":', { end: false })) as Response[]
+  it('ends a line that takes too long', async (t) => {
+    const hurried = await startDaemon(t, { config: '[limits]\nbody_timeout = "1s"\n' })
+    const [only] = lines(await raw(hurried, '{"jsonrpc":', { end: false })) as Response[]
     assert.match(only?.error?.data ?? '', /too long to arrive/)
   })
 

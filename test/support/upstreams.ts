@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LARGEST_ANSWER } from '../../src/server/gateway/link.ts'
 import { type Scope, temporaryDirectory } from './daemon.ts'
+import { Address } from './remote.ts'
 import { lineServer, type Way, webServer } from './upstream-servers.ts'
 
 const RELAY = fileURLToPath(new URL('relay.mjs', import.meta.url))
@@ -99,8 +100,10 @@ export async function upstream(t: Scope, kind: Kind): Promise<Fake> {
   const open =
     kind === 'ws' || kind.endsWith('http') ? webServer(kind, take, voices) : lineServer(take, voices)
   const path = join(temporaryDirectory(t), 'up.sock')
+  // On a loopback address of its own nobody else is given its port while it is stopped.
+  const { host } = new Address()
   let where: string | { port: number; host: string } =
-    kind === 'http' || kind === 'ws' || kind === 'tcp' ? { port: 0, host: '127.0.0.1' } : path
+    kind === 'http' || kind === 'ws' || kind === 'tcp' ? { port: 0, host } : path
   let server: Server
   const start = async () => {
     server = open()
@@ -122,9 +125,10 @@ export async function upstream(t: Scope, kind: Kind): Promise<Fake> {
   }
   t.after(() => void stop())
   const { port } = typeof where === 'string' ? { port: 0 } : where
+  const authority = `${host}:${port}`
   const fake: Fake = {
     kind,
-    url: urlOf(kind, path, port),
+    url: urlOf(kind, path, authority),
     heard,
     behaviour: obey,
     tell(message) {
@@ -137,15 +141,15 @@ export async function upstream(t: Scope, kind: Kind): Promise<Fake> {
   return fake
 }
 
-function urlOf(kind: Kind, path: string, port: number): string {
+function urlOf(kind: Kind, path: string, authority: string): string {
   switch (kind) {
     case 'http':
     case 'ws':
-      return `${kind}://127.0.0.1:${port}/rpc`
+      return `${kind}://${authority}/rpc`
     case 'unix+http':
       return `unix+http:${path}:/rpc`
     case 'tcp':
-      return `tcp:127.0.0.1:${port}`
+      return `tcp:${authority}`
     case 'unix':
       return `unix:${path}`
     case 'exec':

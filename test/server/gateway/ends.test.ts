@@ -77,11 +77,12 @@ describe('a program', () => {
     const file = join(temporaryDirectory(t), 'program.mjs')
     writeFileSync(file, PROGRAM)
     const url = `exec:${process.execPath} ${file}`
-    return { file, config: table({ kind: 'exec', url }, { namespace: 'p.', timeout: '1s' }) }
+    const config = (timeout: string) => table({ kind: 'exec', url }, { namespace: 'p.', timeout })
+    return { file, config }
   }
 
   it('that ends is started again with the next call', async (t) => {
-    const daemon = await startDaemon(t, { config: rule(t).config })
+    const daemon = await startDaemon(t, { config: rule(t).config('20s') })
     const token = await mint(daemon)
     const first = await ok(daemon, 'p.pid', [], token)
     assert.equal(await statusOf(daemon, 'p.die', [], token), 502)
@@ -89,7 +90,7 @@ describe('a program', () => {
   })
 
   it('is started again though a child of its own still holds its output', async (t) => {
-    const daemon = await startDaemon(t, { config: rule(t).config })
+    const daemon = await startDaemon(t, { config: rule(t).config('1s') })
     const token = await mint(daemon)
     assert.ok((await statusOf(daemon, 'p.orphan', [], token)) >= 502)
     await until('it works again', async () => (await statusOf(daemon, 'p.pid', [], token)) === 200)
@@ -105,7 +106,7 @@ describe('a program', () => {
   })
 
   it('ends with the gate, which ends though it runs', async (t) => {
-    const daemon = await startDaemon(t, { config: rule(t).config })
+    const daemon = await startDaemon(t, { config: rule(t).config('20s') })
     const pid = await ok<number>(daemon, 'p.pid', [], await mint(daemon))
     assert.equal(await daemon.stop(), 0)
     await until('it has ended', () => {
@@ -122,7 +123,7 @@ describe('a program', () => {
     const service = spawn(process.execPath, [rule(t).file, path], { stdio: ['ignore', 'pipe', 'inherit'] })
     t.after(() => service.kill('SIGKILL'))
     await new Promise((resolve) => service.stdout?.once('data', resolve))
-    const config = table({ kind: 'unix', url: `unix:${path}` }, { namespace: 'p.', timeout: '300ms' })
+    const config = table({ kind: 'unix', url: `unix:${path}` }, { namespace: 'p.', timeout: '1s' })
     const daemon = await startDaemon(t, { config })
     const token = await mint(daemon)
     await ok(daemon, 'p.pid', [], token)

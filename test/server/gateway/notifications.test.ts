@@ -78,7 +78,7 @@ describe("an upstream's notifications", () => {
     await client.call('ws.echo', { Token: token })
     await client.call('ws.echo', { Token: admin })
     await tell(note)
-    await until('it has arrived', () => client.inbox.length > 0, 2_000)
+    await until('it has arrived', () => client.inbox.length > 0)
   })
 
   it('go on for the other token of a connection when one of two ends', async (t) => {
@@ -89,7 +89,7 @@ describe("an upstream's notifications", () => {
     await client.call('ws.echo', { Token: other })
     await ok(daemon, 'Auth.RevokeApiToken', undefined, token)
     await tell(note)
-    await until('it has arrived', () => client.inbox.length > 0, 2_000)
+    await until('it has arrived', () => client.inbox.length > 0)
   })
 
   it('of names outside its namespace, and what is no notification, reach nobody', async (t) => {

@@ -25,7 +25,7 @@ describe('slots', () => {
           },
           () => {},
         )
-        await until('the next call has its slot', () => status === 200, 3_000)
+        await until('the next call has its slot', () => status === 200)
 
         async function begin(): Promise<() => void> {
           const { ws } = await webSocket(t, daemon, { headers: { Authorization: `Bearer ${admin}` } })

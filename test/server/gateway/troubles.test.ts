@@ -5,7 +5,7 @@ import { gate, holding, walkAway, works } from '../../support/behind.ts'
 import { until } from '../../support/daemon.ts'
 import { ok, statusOf } from '../../support/lives.ts'
 import { call, http, type Response } from '../../support/talk.ts'
-import { KINDS, namespaceOf, obey, upstream } from '../../support/upstreams.ts'
+import { type Heard, KINDS, namespaceOf, obey, upstream } from '../../support/upstreams.ts'
 
 describe('while an upstream is in trouble the gate answers, and afterwards both do', () => {
   for (const kind of KINDS) {
@@ -29,12 +29,16 @@ describe('while an upstream is in trouble the gate answers, and afterwards both 
       const { daemon, admin } = await gate(t, fake, { concurrency: 4 })
       let now = 0
       let most = 0
+      const kept: Heard[] = []
       fake.behaviour = (heard) => {
         most = Math.max(most, ++now)
-        setTimeout(() => {
-          now--
-          heard.result('1')
-        }, 1)
+        kept.push(heard)
+        if (most < 4) return // until four were there together: each could be answered before the next has come
+        for (const { result } of kept.splice(0))
+          setTimeout(() => {
+            now--
+            result('1')
+          }, 1)
       }
       const calls = Array.from({ length: 1000 }, (_, id) => ({
         jsonrpc: '2.0',
@@ -64,8 +68,8 @@ describe('while an upstream is in trouble the gate answers, and afterwards both 
     await fake.stop()
     const mute = createServer((socket) => void socket.on('error', () => {}))
     t.after(() => void mute.close())
-    const port = Number(new URL(fake.url).port)
-    await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve))
+    const { hostname, port } = new URL(fake.url)
+    await new Promise<void>((resolve) => mute.listen(Number(port), hostname, resolve))
     const { daemon, admin } = await gate(t, fake, { timeout: '300ms' })
     let connections = 0
     mute.on('connection', () => connections++)
