@@ -99,8 +99,10 @@ export class ConnectionCounts {
     const total = add(TOTAL)
     const overNetwork = total - Atomics.load(this.#cells, UNIX)
     if (unix || place === undefined) return { total, overNetwork, here: 0 } // no addresses, or many behind one
-    const [one, other] = this.#cellsOf(place)
-    return { total, overNetwork, here: Math.min(add(one), add(other)) }
+    const cells = this.#cellsOf(place)
+    cells.forEach(add)
+    // Read behind both: of two that came to the cells in different order each was the last one allowed in one of them.
+    return { total, overNetwork, here: Math.min(...cells.map((cell) => Atomics.load(this.#cells, cell))) }
   }
 
   #cellsOf(place: string): [number, number] {
