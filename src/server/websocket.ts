@@ -92,6 +92,7 @@ export class WebSocketDoor {
           session.end(TOKEN_ENDED, reason),
         )
       : () => {}
+    socket.resume() // it was held as long as it waited for answers
     ws.on('close', () => {
       untie()
       this.#sessions.delete(session)
