@@ -158,7 +158,8 @@ class HttpDoor {
     const origin = serving.begin()
     if (origin === undefined) return
     if (!endpoint.takesBody) {
-      this.#whenFree(req, connection, () => serving.answer('', origin))
+      const answer = () => res.headersSent || serving.answer('', origin) // or its body was refused meanwhile
+      this.#whenFree(req, connection, answer)
       return
     }
     this.#invite(req, sendContinue)
