@@ -4,26 +4,23 @@ import type { Logger } from 'pino'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { after } from '../protocol/maybe.ts'
 import { type BodyTaker, readBody } from './body.ts'
-import { mayWait, tooManyWait } from './crowd.ts'
+import { mayWait } from './crowd.ts'
 import { EndpointServing } from './endpoint-serving.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
 import { serveHealth } from './health.ts'
 import { clientFailure, notFound, UNKNOWN_EXPECTATION, wrongVerb } from './http-failures.ts'
-import { afterLatest, whenFree } from './in-flight.ts'
+import { whenFree } from './in-flight.ts'
 import type { Current, Limits } from './limits.ts'
 import type { Connection, Origin } from './origin.ts'
-import { refuseBytes, sendFailure, sendRaw, sendReply } from './replies.ts'
+import { refuseBytes, sendFailure, sendReply } from './replies.ts'
 import { isZabbixContent, originOf, refuseBadHost, refuseContent } from './request.ts'
-import { readTarget, type Target } from './target.ts'
-import { ignoreUpgrade, refuseHandshake, wantsWebSocket } from './upgrade.ts'
+import { isApi, readTarget, type Target } from './target.ts'
+import { Upgrades } from './upgrade.ts'
 import type { ZabbixDialect } from './zabbix.ts'
 
 /** How often Node looks for requests that take too long, in milliseconds: the precision of the time limits. */
 const TIMEOUT_CHECK_MS = 1_000
-
-/** Bytes behind one more offer to upgrade: for each that is put back Node reads on, however much there is. */
-const MOST_BEHIND_OFFER = 256 * 1024
 
 export interface HttpParts {
   readonly exchange: Exchange
@@ -67,7 +64,8 @@ class HttpDoor {
     this.server.on('request', (req, res) => this.#serve(req, res))
     this.server.on('checkContinue', (req, res) => this.#serve(req, res, () => res.writeContinue()))
     this.server.on('checkExpectation', (req, res) => this.#refuseExpectation(req, res))
-    this.server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket as Socket, head))
+    const upgrades = new Upgrades(this.server, parts)
+    this.server.on('upgrade', (req, socket, head) => upgrades.take(req, socket as Socket, head))
     this.server.on('connect', (_req, socket) => this.#refuse(socket as Socket, wrongVerb('POST')))
     this.server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
   }
@@ -160,7 +158,8 @@ class HttpDoor {
     const origin = serving.begin()
     if (origin === undefined) return
     if (!endpoint.takesBody) {
-      this.#whenFree(req, connection, () => serving.answer('', origin))
+      const answer = () => res.headersSent || serving.answer('', origin) // or its body was refused meanwhile
+      this.#whenFree(req, connection, answer)
       return
     }
     this.#invite(req, sendContinue)
@@ -192,34 +191,6 @@ class HttpDoor {
     else sendFailure(req, res, failure)
   }
 
-  #upgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    socket.on('error', ignoreError) // Node has taken its own listener off
-    const connection = this.#parts.connectionOf(socket)
-    // Pipelined behind a call: that one's answer would come out between the frames.
-    // And on a stack of its own: the bytes at hand may themselves have been put back a moment ago.
-    if (connection === undefined) socket.destroy()
-    else afterLatest(connection, () => setImmediate(() => this.#switch(req, socket, head, connection)))
-  }
-
-  #switch(req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void {
-    if (socket.destroyed) return // gone while it waited
-    try {
-      if (!wantsWebSocket(req) || this.#endpointOf(req) !== undefined) {
-        if (socket.readableLength > MOST_BEHIND_OFFER) throw tooManyWait()
-        socket.off('error', ignoreError) // it puts its own back, and one for each offer would pile up
-        ignoreUpgrade(this.server, req, socket, head)
-        return
-      }
-      const target = readTarget(req.url ?? '/')
-      refuseBadHost(req)
-      if (!isApi(target)) throw notFound('WebSockets are on /api/.')
-      refuseHandshake(req)
-      this.#parts.onWebSocket(req, socket, head, originOf(req, target, connection, true))
-    } catch (thrown) {
-      sendRaw(socket, asFailure(thrown))
-    }
-  }
-
   #clientError(error: NodeJS.ErrnoException, socket: Socket): void {
     // What is wrong with the bytes is answered; what is wrong with the connection (EPIPE, ECONNRESET) has nobody to answer to.
     if (/^(HPE_|ERR_HTTP_)/.test(error.code ?? '')) this.#refuse(socket, clientFailure(error.code))
@@ -233,13 +204,7 @@ class HttpDoor {
   }
 }
 
-function ignoreError(): void {}
-
 const ZABBIX_PATH = '/api_jsonrpc.php'
-
-function isApi({ path }: Target): boolean {
-  return path === '/api/' || path === '/api'
-}
 
 function originOfCall(req: IncomingMessage, target: Target, connection: Connection): Origin {
   if (req.method !== 'POST') throw wrongVerb('POST')

@@ -36,17 +36,23 @@ export function whenFree(connection: Connection, socket: Socket, limit: number, 
 }
 
 function hold(connection: Connection, socket: Socket): void {
-  const pause = () => connection.waiting.length > 0 && socket.pause()
   // Not under the parser's hands: were the bytes at hand to end in an upgrade, nobody would begin to read again.
-  queueMicrotask(pause)
-  // Node resumes it by itself with each message that is complete, and each body that is read.
-  if (!connection.guarded) socket.on('resume', pause)
-  connection.guarded = true
+  queueMicrotask(() => connection.waiting.length > 0 && socket.pause())
+  guard(connection, socket)
   if (!socket.writableNeedDrain || connection.awaitsDrain) return
   connection.awaitsDrain = true
   socket.once('drain', () => {
     connection.awaitsDrain = false
     connection.wake()
+  })
+}
+
+/** Node resumes it by itself with each message that is complete, each body that is read, and each that is left unread. */
+export function guard(connection: Connection, socket: Socket): void {
+  if (connection.guarded) return
+  connection.guarded = true
+  socket.on('resume', () => {
+    if (connection.switching || connection.waiting.length > 0) socket.pause()
   })
 }
 

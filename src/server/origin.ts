@@ -33,6 +33,8 @@ export interface Connection extends Guest {
   awaitsDrain: boolean
   /** Whether it is seen to that nothing is read while they wait. */
   guarded: boolean
+  /** Whether an upgrade waits for the answers in front of it: till then nobody is there to read. */
+  switching: boolean
   /** Set when it is gone: nobody will read what has not been begun. */
   closed: boolean
   /** Called then. */

@@ -81,6 +81,7 @@ export class Reception {
       waiting: [],
       awaitsDrain: false,
       guarded: false,
+      switching: false,
       wake: () => {},
       closed: false,
       onClosed: new Set(),

@@ -124,6 +124,7 @@ export class Stream {
 
   #refuse(reason: string): void {
     this.#pieces.clear()
+    this.#stopWatch() // or the same line is refused once more, for its slowness
     this.#ended = true
     this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
     // The lines before it were whole. What still comes is thrown away: closing under the sender's hands loses the answers.

@@ -33,3 +33,8 @@ function refuseCredentials(query: string): void {
     }
   }
 }
+
+/** Where calls go. */
+export function isApi({ path }: Target): boolean {
+  return path === '/api/' || path === '/api'
+}

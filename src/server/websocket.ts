@@ -92,6 +92,8 @@ export class WebSocketDoor {
           session.end(TOKEN_ENDED, reason),
         )
       : () => {}
+    socket.resume() // it was held as long as it waited for answers
+    socket._read(0) // where HTTP has stopped it, behind the stream's back: that would wait for ever
     ws.on('close', () => {
       untie()
       this.#sessions.delete(session)

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { startDaemon } from '../support/daemon.ts'
 import { lines, mint, open, type Response, raw } from '../support/talk.ts'
@@ -100,6 +102,28 @@ describe('newline-delimited JSON', () => {
     const hurried = await startDaemon(t, { config: '[limits]\nbody_timeout = "1s"\n' })
     const [only] = lines(await raw(hurried, '{"jsonrpc":', { end: false })) as Response[]
     assert.match(only?.error?.data ?? '', /too long to arrive/)
+  })
+
+  it('refuses a line once, though it goes on being slow behind what was too long of it', async (t) => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    t.after(() => silent.close().unref())
+    const { port } = silent.address() as AddressInfo
+    const service = `[[upstream]]\nname = "silent"\nurl = "tcp:127.0.0.1:${port}"\nnamespace = "silent."\nmethods = ["silent.call"]\n`
+    const hurried = await startDaemon(t, { config: `[limits]\nbody_timeout = "1s"\n${service}` })
+    const [socket, connected] = [open(hurried), once(silent, 'connection')]
+    t.after(() => socket.destroy())
+    const answers = socket.setEncoding('utf8').toArray()
+    const params = { Token: await mint(hurried) }
+    // A call that is under way keeps the connection: until its end, answers come.
+    socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'silent.call', params })}\n`)
+    await connected
+    socket.write(' ')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    socket.write(' '.repeat(1024 * 1024))
+    const [only, ...rest] = lines((await answers).join('')) as Response[]
+    assert.match(only?.error?.data ?? '', /longer than|too long/) // whichever comes first
+    assert.deepEqual(rest, [])
   })
 
   it('answers 10,000 pipelined lines to a reader that begins late', async () => {
