@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { type Daemon, run, type Scope, serveArguments, startDaemon, until } from '../support/daemon.ts'
 import { needsRoot } from '../support/root.ts'
 import { accepted, call, http, mint } from '../support/talk.ts'
-import { filesOf, inject } from './faults.ts'
+import { filesOf, inject, NOT_ANEW } from './faults.ts'
 import { inspectStore } from './inspection.ts'
 import { Ledger } from './ledger.ts'
 import { startLoad } from './load.ts'
@@ -15,8 +15,6 @@ const UNDISTURBED = {
   env: { UV_THREADPOOL_SIZE: '1' },
   config: '[tokens]\nlast_access_flush = "1h"\n',
 }
-/** Until it is taken away the database is not opened anew either, which a daemon tries a second after a failed write. */
-const NOT_ANEW = 'openat:error=EIO'
 const RECOVERY_MS = 20_000
 
 const UNKNOWN = /may or may not have happened: look before you try again/

@@ -3,6 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Daemon, type Scope, until } from '../support/daemon.ts'
 
+/** Until it is taken away a database is not opened anew either, which a daemon tries a second after a failed write. */
+export const NOT_ANEW = 'openat:error=EIO'
+
 /** Makes system calls of a running daemon fail, on these files alone where any are named. */
 export async function inject(
   t: Scope,
