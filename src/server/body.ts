@@ -23,14 +23,13 @@ const READING_MS = 0.005
 /** To read a chunk of a single byte costs as much as so many bytes. */
 const EACH_CHUNK = 4 * 1024
 
-/** Reads a request's body. Nobody is called when it will not come: the client went away, or it is refused already. */
+/** Reads a request's body. Nobody is called when it will not come: the client went away, or its 413 is under way. */
 export function readBody(
   req: IncomingMessage,
   res: ServerResponse,
   { connection, limit }: { readonly connection: Connection; readonly limit: number },
   taker: BodyTaker,
 ): void {
-  if (res.headersSent) return // it broke off while it waited for its turn
   if (!connection.known) slowDown(req, connection)
   if (Number(req.headers['content-length'] ?? 0) > limit) {
     refuseTooLarge(req, res, limit)

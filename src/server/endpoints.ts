@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Failure } from '../protocol/failures.ts'
 import { nestingOf } from '../protocol/jsonrpc.ts'
 import type { Maybe } from '../protocol/maybe.ts'
@@ -33,6 +33,11 @@ export interface Endpoint {
 }
 
 export type Endpoints = ReadonlyMap<string, Endpoint>
+
+/** The one that a request asks, whatever else may be wrong with its target. */
+export function endpointOf(endpoints: Endpoints, { url = '/' }: IncomingMessage): Endpoint | undefined {
+  return endpoints.get(url.split('?')[0] as string)
+}
 
 export function json(
   status: number,

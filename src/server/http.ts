@@ -6,7 +6,7 @@ import { after } from '../protocol/maybe.ts'
 import { type BodyTaker, readBody } from './body.ts'
 import { mayWait } from './crowd.ts'
 import { EndpointServing } from './endpoint-serving.ts'
-import type { Endpoint, Endpoints } from './endpoints.ts'
+import { type Endpoints, endpointOf } from './endpoints.ts'
 import type { Exchange } from './exchange.ts'
 import { serveHealth } from './health.ts'
 import { clientFailure, notFound, UNKNOWN_EXPECTATION, wrongVerb } from './http-failures.ts'
@@ -70,15 +70,11 @@ class HttpDoor {
     this.server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket))
   }
 
-  /** A proxy asks an endpoint with the headers of whoever asks the proxy: their offers and expectations are not for us. */
-  #endpointOf({ url = '/' }: IncomingMessage): Endpoint | undefined {
-    return this.#parts.endpoints.get(url.split('?')[0] as string)
-  }
-
+  /** A proxy asks an endpoint with the headers of whoever asks the proxy: their expectations are not for us. */
   #refuseExpectation(req: IncomingMessage, res: ServerResponse): void {
     const connection = this.#parts.connectionOf(req.socket)
     if (connection !== undefined) connection.latest = res // or a fault in its body is answered as another's
-    if (this.#endpointOf(req) !== undefined) this.#serve(req, res)
+    if (endpointOf(this.#parts.endpoints, req) !== undefined) this.#serve(req, res)
     else sendFailure(req, res, UNKNOWN_EXPECTATION)
   }
 
@@ -93,11 +89,10 @@ class HttpDoor {
     if (connection.known) {
       connection.commons.pass()
       goOn()
-    } else if (mayWait(connection, req, res)) this.#whenFree(req, connection, goOn)
+    } else if (mayWait(connection, req, res)) this.#whenFree(res, connection, goOn)
   }
 
   #route(req: IncomingMessage, res: ServerResponse, connection: Connection, sendContinue?: () => void): void {
-    if (res.headersSent) return // its body broke off, or was malformed, while it waited: it is refused, and to fail would take that with it
     try {
       const target = readTarget(req.url ?? '/')
       refuseBadHost(req)
@@ -158,8 +153,7 @@ class HttpDoor {
     const origin = serving.begin()
     if (origin === undefined) return
     if (!endpoint.takesBody) {
-      const answer = () => res.headersSent || serving.answer('', origin) // or its body was refused meanwhile
-      this.#whenFree(req, connection, answer)
+      this.#whenFree(res, connection, () => serving.answer('', origin))
       return
     }
     this.#invite(req, sendContinue)
@@ -172,17 +166,22 @@ class HttpDoor {
   /** A body is begun, and taken, only while the connection is not busy: one that is being read keeps Node reading on. */
   #read(req: IncomingMessage, res: ServerResponse, origin: Origin, { take, refuse }: BodyTaker): void {
     const { connection } = origin
-    const taker = { take: (text: string) => this.#whenFree(req, connection, () => take(text)), refuse }
-    this.#whenFree(req, connection, () =>
+    const taker = { take: (text: string) => this.#whenFree(res, connection, () => take(text)), refuse }
+    this.#whenFree(res, connection, () =>
       readBody(req, res, { connection, limit: this.#parts.limits().body }, taker),
     )
   }
 
   /** At once where there is nothing to wait for: on this path each promise shows. Strangers wait for their turn as well. */
-  #whenFree({ socket }: IncomingMessage, connection: Connection, goOn: () => void): void {
+  #whenFree(res: ServerResponse, connection: Connection, goOn: () => void): void {
+    const { socket } = res.req
     const { in_flight } = this.#parts.limits()
-    if (connection.known) whenFree(connection, socket, in_flight, goOn)
-    else whenFree(connection, socket, in_flight, () => connection.commons.serve(connection, goOn))
+    // Where its body broke off, or was malformed, while it waited, it is refused: a second answer would take that one with it.
+    const unlessRefused = () => {
+      if (!res.headersSent) goOn()
+    }
+    if (connection.known) whenFree(connection, socket, in_flight, unlessRefused)
+    else whenFree(connection, socket, in_flight, () => connection.commons.serve(connection, unlessRefused))
   }
 
   #fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { asFailure, Failure } from '../protocol/failures.ts'
 import { tooManyWait } from './crowd.ts'
-import type { Endpoints } from './endpoints.ts'
+import { type Endpoints, endpointOf } from './endpoints.ts'
 import { notFound } from './http-failures.ts'
 import { afterLatest, guard } from './in-flight.ts'
 import type { Connection, Origin } from './origin.ts'
@@ -36,7 +36,8 @@ export class Upgrades {
       socket.destroy()
       return
     }
-    const isIgnored = !wantsWebSocket(req) || this.#asksEndpoint(req)
+    // A proxy asks an endpoint with the headers of whoever asks the proxy: their offers are not for us.
+    const isIgnored = !wantsWebSocket(req) || endpointOf(this.#parts.endpoints, req) !== undefined
     if (isIgnored) putBack(req, socket, head) // now: behind the last byte of all nothing can be put back
     connection.switching = true
     guard(connection, socket)
@@ -50,11 +51,6 @@ export class Upgrades {
         else this.#switch(req, socket, head, connection)
       }),
     )
-  }
-
-  /** A proxy asks with the headers of whoever asks the proxy: their offers are not for us. */
-  #asksEndpoint({ url = '/' }: IncomingMessage): boolean {
-    return this.#parts.endpoints.has(url.split('?')[0] as string)
   }
 
   /** As if nothing had been offered. */
