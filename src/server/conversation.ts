@@ -66,12 +66,17 @@ export class Conversation implements Outlet {
     } else this.#run(text)
   }
 
-  /** Calls back when all that was begun is answered and handed over. `drop`: what has not begun never will. */
-  finish(onDone: () => void, { drop }: { drop: boolean }): void {
-    if (drop) this.#waiting.length = 0
-    this.#input = drop ? 'over' : 'ended'
+  /** Takes no more messages; calls back when those that it took are answered, and the answers handed over. */
+  finish(onDone: () => void): void {
+    if (this.#input === 'open') this.#input = 'ended'
     this.#onDone = onDone
     this.#checkDone()
+  }
+
+  /** Takes no more messages, and begins none of those that it took. */
+  drop(): void {
+    this.#waiting.length = 0
+    this.#input = 'over'
   }
 
   get idle(): boolean {

@@ -128,7 +128,7 @@ export class Stream {
     this.#ended = true
     this.#conversation.say(encodeFailure(new Failure('invalid_request', reason)))
     // The lines before it were whole. What still comes is thrown away: closing under the sender's hands loses the answers.
-    this.#conversation.finish(() => this.#socket.end().resume(), { drop: false })
+    this.#conversation.finish(() => this.#socket.end().resume())
     setTimeout(() => this.#socket.destroy(), CLOSING_MS).unref()
   }
 
@@ -149,6 +149,7 @@ export class Stream {
   /** Takes no more calls; closes when those that were taken are answered. */
   end({ drop }: { drop: boolean }): void {
     this.#ended = true
-    this.#conversation.finish(() => this.#socket.end(() => this.#socket.destroy()), { drop })
+    if (drop) this.#conversation.drop()
+    this.#conversation.finish(() => this.#socket.end(() => this.#socket.destroy()))
   }
 }

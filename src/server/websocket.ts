@@ -12,7 +12,8 @@ import type { Connection, Origin } from './origin.ts'
 import { sendRaw } from './replies.ts'
 import type { Tethers } from './tethers.ts'
 
-/** How long answers that are due, or a peer, may hold up the closing handshake, in milliseconds. */
+/** How long answers that are due may hold up the closing handshake, and then the peer, in milliseconds. */
+const ANSWERS_MS = 5_000
 const CLOSING_MS = 1_000
 
 /** What it costs to read a ping and to answer it, in milliseconds. */
@@ -36,9 +37,12 @@ class AnsweringSocket extends WebSocket {
   whenAnswered: (close: () => void) => void = (close) => close()
 
   override close(code?: number, reason?: string | Buffer): void {
-    const close = () => super.close(code, reason)
+    const close = () => {
+      super.close(code, reason)
+      setTimeout(() => this.terminate(), CLOSING_MS).unref()
+    }
     if (this.readyState === this.OPEN) this.whenAnswered(close)
-    else close()
+    else super.close(code, reason)
   }
 }
 
@@ -133,8 +137,12 @@ class Session {
       end: (reason) => this.end(TOKEN_ENDED, reason),
     })
     ws.whenAnswered = (close) => {
-      this.conversation.finish(close, { drop: true })
-      setTimeout(close, CLOSING_MS).unref()
+      this.conversation.finish(close)
+      const giveUp = () => {
+        this.conversation.drop()
+        close()
+      }
+      setTimeout(giveUp, ANSWERS_MS).unref()
     }
     ws.on('error', () => {}) // ws closes the connection itself: 1007, 1009 and the like
     ws.on('pong', () => {
@@ -160,14 +168,14 @@ class Session {
 
   #receive(data: Buffer, isBinary: boolean): void {
     this.#heard = true
-    if (isBinary) this.end(UNSUPPORTED_DATA, 'text frames only')
+    if (isBinary) this.#ws.close(UNSUPPORTED_DATA, 'text frames only')
     else this.conversation.receive(data.toString('utf8'))
   }
 
-  /** Takes no more calls; closes when those under way are answered. */
+  /** Begins no more calls; closes when those under way are answered. */
   end(code: number, reason: string): void {
+    this.conversation.drop()
     this.#ws.close(code, reason)
-    setTimeout(() => this.#ws.terminate(), CLOSING_MS).unref()
   }
 
   /** Ends who was not heard of since the last ping: a vanished peer would otherwise stay for good. */

@@ -9,6 +9,13 @@ import { call, mint, type Response, webSocket } from '../support/talk.ts'
 const daemon = await startDaemon({ after }, { config: '[limits]\nin_flight = 8\n' })
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } })
 
+/** How a peer brings about the end of its connection, by the code that it is closed with. */
+const ENDS = {
+  1000: (ws: WebSocket) => ws.close(1000),
+  1003: (ws: WebSocket) => ws.send(Buffer.from('{}')),
+  1007: (ws: WebSocket) => ws.send(Buffer.from([0xff]), { binary: false }),
+}
+
 for (const door of ['unix', 'tcp'] as const) {
   describe(`a WebSocket on ${door}`, () => {
     it('serves with the token of its upgrade', async (t) => {
@@ -50,30 +57,23 @@ for (const door of ['unix', 'tcp'] as const) {
       assert.equal((await ws.next()).error?.code, -32700)
     })
 
-    it('answers what it was asked before it closes, whoever is the reason', async (t) => {
+    it('answers what it was asked before it closes, also what waits for its turn, whoever is the reason', async (t) => {
       const token = await mint(daemon)
-      const ask = (ws: { send(message: unknown): void }) => {
-        ws.send({ jsonrpc: '2.0', method: 'Auth.WhoAmI', id: 1 })
-        ws.send({ jsonrpc: '2.0', method: 'token.create', params: { name: randomUUID() }, id: 2 })
-      }
-      const ends = {
-        1000: (ws: WebSocket) => ws.close(1000),
-        1003: (ws: WebSocket) => ws.send(Buffer.from('{}')),
-        1007: (ws: WebSocket) => ws.send(Buffer.from([0xff]), { binary: false }),
-      }
-      for (const [expected, end] of Object.entries(ends)) {
+      const ids = Array.from({ length: 20 }, (_, id) => id)
+      for (const [expected, end] of Object.entries(ENDS)) {
         const peer = await webSocket(t, daemon, { door, ...bearer(token) })
-        ask(peer)
-        end(peer.ws)
+        peer.together(() => {
+          for (const id of ids)
+            peer.send({ jsonrpc: '2.0', method: 'token.create', params: { name: randomUUID() }, id })
+          end(peer.ws)
+        })
         assert.equal((await peer.closed).code, Number(expected))
-        const answers = peer.inbox
-          .map((text) => JSON.parse(text) as Response)
-          .map(({ id, error }) => [id, error])
-          .sort() // as they complete
-        assert.deepEqual(answers, [
-          [1, undefined],
-          [2, undefined],
-        ])
+        const answers = peer.inbox.map((text) => JSON.parse(text) as Response)
+        answers.sort((one, other) => Number(one.id) - Number(other.id)) // as they complete
+        assert.deepEqual(
+          answers.map(({ id, error }) => [id, error]),
+          ids.map((id) => [id, undefined]),
+        )
       }
     })
 

@@ -137,6 +137,8 @@ export interface WsClient {
   /** Messages that have not been taken yet. */
   readonly inbox: string[]
   send(message: unknown): void
+  /** What is sent meanwhile goes out in one piece. */
+  together(send: () => void): void
   /** The next message as JSON. */
   next(): Promise<Response>
   /** A call and its answer. */
@@ -165,8 +167,10 @@ export async function webSocket(
     ws.on('close', (code, reason) => resolve({ code, reason: String(reason) }))
   })
   ws.on('error', () => {})
+  const transport = once(ws, 'upgrade').then(([res]) => res.socket as Socket)
   const [event] = await Promise.race([once(ws, 'open').then(() => ['open']), refusal(ws)])
   if (event !== 'open') throw new UpgradeRefused(Number(event))
+  const socket = await transport
   const next = async () =>
     JSON.parse(inbox.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve))))
   const send = (message: unknown) => ws.send(typeof message === 'string' ? message : JSON.stringify(message))
@@ -174,6 +178,11 @@ export async function webSocket(
     ws,
     inbox,
     send,
+    together(sendAll) {
+      socket.cork()
+      sendAll()
+      socket.uncork()
+    },
     next,
     closed,
     call(method, params) {
