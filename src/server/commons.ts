@@ -7,6 +7,8 @@ const SHARE = 0.1
 const LEAST_MS = 0.02
 /** At most, and when nobody else is there. */
 const MOST_MS = 5
+/** What they may owe after a message that took long. Most that take longer do so because the whole machine stood still: that is not theirs to pay for. */
+const MOST_DEBT_MS = 20
 /** How long others count as being there after they were last served, in milliseconds. */
 const MEMORY_MS = 50
 /** Requests that may wait for their turn, spread evenly over the connections that have any. */
@@ -32,7 +34,7 @@ export interface Guest {
  */
 export class Commons {
   readonly #queue = new Map<Guest, () => void>()
-  /** Milliseconds that strangers may still have. Below zero after a message that took long: it is paid for first. */
+  /** Milliseconds that strangers may still have. Below zero they owe: that is paid for first. */
   #credit = MOST_MS
   /** What they have had in this turn. */
   #spent = 0
@@ -64,7 +66,7 @@ export class Commons {
 
   /** For what costs time elsewhere: milliseconds. */
   pay(cost: number): void {
-    this.#credit -= cost
+    this.#credit = Math.max(-MOST_DEBT_MS, this.#credit - cost)
   }
 
   /** Whether a connection has so many requests waiting that it takes the room of others. */
@@ -110,6 +112,6 @@ export class Commons {
     work()
     const took = performance.now() - started
     this.#spent += took
-    this.#credit -= took
+    this.pay(took)
   }
 }
