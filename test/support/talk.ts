@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import WebSocket from 'ws'
 import type { Daemon, Scope } from './daemon.ts'
@@ -167,10 +167,12 @@ export async function webSocket(
     ws.on('close', (code, reason) => resolve({ code, reason: String(reason) }))
   })
   ws.on('error', () => {})
-  const transport = once(ws, 'upgrade').then(([res]) => res.socket as Socket)
+  let socket: Socket | undefined
+  ws.once('upgrade', (res: IncomingMessage) => {
+    socket = res.socket
+  })
   const [event] = await Promise.race([once(ws, 'open').then(() => ['open']), refusal(ws)])
   if (event !== 'open') throw new UpgradeRefused(Number(event))
-  const socket = await transport
   const next = async () =>
     JSON.parse(inbox.shift() ?? (await new Promise<string>((resolve) => waiting.push(resolve))))
   const send = (message: unknown) => ws.send(typeof message === 'string' ? message : JSON.stringify(message))
@@ -179,9 +181,9 @@ export async function webSocket(
     inbox,
     send,
     together(sendAll) {
-      socket.cork()
+      socket?.cork()
       sendAll()
-      socket.uncork()
+      socket?.uncork()
     },
     next,
     closed,
