@@ -26,7 +26,7 @@ describe('while an upstream is in trouble the gate answers, and afterwards both 
 
     it(`fed a thousand calls at once, of which it never sees more than four (${kind})`, async (t) => {
       const fake = await upstream(t, kind)
-      const { daemon, admin } = await gate(t, fake, { concurrency: 4 })
+      const { daemon, admin } = await gate(t, fake, { concurrency: 4, timeout: '60s' })
       let now = 0
       let most = 0
       const kept: Heard[] = []
