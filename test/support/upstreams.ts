@@ -170,7 +170,7 @@ export function table({ url, kind }: Pick<Fake, 'url' | 'kind'>, more: Record<st
     url,
     methods: [],
     allow_unlisted: true,
-    timeout: '3s',
+    timeout: '20s',
     ...more,
   }
   const lines = Object.entries(keys).map(([key, value]) => `${key} = ${inToml(value)}`)
