@@ -114,10 +114,11 @@ for (const fake of fakes) {
     async function fails(method: string, ...params: unknown[]): Promise<void> {
       // A line that is too long is thrown away, so that others on the connection go on: its call waits in vain.
       const isSkipped = method === 'large' && ['tcp', 'unix', 'exec'].includes(fake.kind)
-      const { status, json } = await (isSkipped ? askHastily : ask)(fake, method, ...params)
+      const put = isSkipped ? askHastily : ask
+      const { status, json } = await put(fake, method, ...params)
       const told = JSON.stringify(json).slice(0, 300)
       assert.deepEqual([status, json.error?.code], [isSkipped ? 504 : 502, -32050], told)
-      assert.equal((await ask(fake, 'echo', 1)).status, 200)
+      assert.equal((await put(fake, 'echo', 1)).status, 200)
     }
 
     it('that answers another call than this one has failed, and is asked again', async () => {
@@ -125,13 +126,13 @@ for (const fake of fakes) {
       assert.equal(json.error?.code, -32050, JSON.stringify(json))
       // Where a connection carries many, it may be a late answer to one of them: there the call waits on.
       assert.equal(status, fake.kind.endsWith('http') ? 502 : 504)
-      assert.equal((await ask(fake, 'echo', 1)).status, 200)
+      assert.equal((await askHastily(fake, 'echo', 1)).status, 200)
     })
 
     it('that says nothing is late, and is asked again', async () => {
       const { status, json } = await askHastily(fake, 'silence')
       assert.deepEqual([status, json.error?.code], [504, -32050])
-      assert.equal((await ask(fake, 'echo', 1)).status, 200)
+      assert.equal((await askHastily(fake, 'echo', 1)).status, 200)
     })
 
     it('answers many calls in any order, and each gets its own', async (t) => {
