@@ -11,7 +11,7 @@ import { bootSandbox, type Sandbox } from '../support/sandbox.ts'
 /** `postern install` from an npm package, and the remote door, in a real systemd. Each test goes on where the last one ended. */
 const { skip } = needsRoot('openssl')
 const machine = skip === false ? await bootSandbox({ after }) : (undefined as unknown as Sandbox)
-const asRoot = { skip, timeout: 120_000 }
+const asRoot = { skip, timeout: 240_000 }
 
 const WHOAMI = '{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}'
 /** Beyond loopback, so that the unit's IP filter is on the way. */

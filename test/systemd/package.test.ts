@@ -13,7 +13,7 @@ import { bootSandbox, type Sandbox } from '../support/sandbox.ts'
  */
 const { skip } = needsRoot()
 const machine = skip === false ? await bootSandbox({ after }) : (undefined as unknown as Sandbox)
-const asRoot = { skip, timeout: 120_000 }
+const asRoot = { skip, timeout: 240_000 }
 
 const MINT = '{"jsonrpc":"2.0","method":"Auth.CreateApiToken","params":{"ttl":600},"id":1}'
 const WHOAMI = '{"jsonrpc":"2.0","method":"Auth.WhoAmI","id":1}'
