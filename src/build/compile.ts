@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 import { connect } from '../client/index.ts'
 
@@ -31,6 +32,7 @@ script.runInThisContext()(createRequire(main), pathToFileURL(main).href)
 while (!existsSync(socket)) await pause(10, undefined, { ref: false })
 const token = await connect({ socket }).call('Auth.CreateApiToken', { ttl: 60 })
 await connect({ socket, token }).call('Auth.WhoAmI')
+setFlagsFromString('--heap-growing-percent=0') // the daemon has set it: V8 refuses what was compiled under other flags
 const compiled = script.createCachedData()
 writeFileSync('dist/postern.cache', Buffer.concat([Buffer.from(digest + hash('sha256', compiled)), compiled]))
 process.kill(process.pid, 'SIGTERM')

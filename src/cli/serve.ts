@@ -64,7 +64,7 @@ async function run(flags: Flags, inherited: Inherited): Promise<void> {
     return config
   }
   const daemon = await startDaemon(loaded.config, { log, inherited, reread })
-  // Not earlier: what V8 has compiled of the program it takes only under the flags under which it did.
+  // Not earlier: what V8 has compiled of the program it takes only under the flags under which it did (build/compile.ts).
   setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const endTending = tend(manager, daemon, log)
 
