@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash, hash } from 'node:crypto'
 import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { Script } from 'node:vm'
 import { build, type PluginBuild } from 'esbuild'
 
 /*
@@ -47,9 +48,11 @@ function isThere(): boolean {
   try {
     const cache = readFileSync('dist/postern.cache')
     const compiled = cache.subarray(2 * digest.length)
+    const source = readFileSync('dist/postern.cjs', 'latin1')
     return (
-      readFileSync('dist/postern.cjs', 'latin1').endsWith(`//${digest}\n`) &&
-      cache.toString('latin1', 0, 2 * digest.length) === digest + hash('sha256', compiled)
+      source.endsWith(`//${digest}\n`) &&
+      cache.toString('latin1', 0, 2 * digest.length) === digest + hash('sha256', compiled) &&
+      new Script(source, { cachedData: compiled }).cachedDataRejected === false // as another flag of V8 would have it
     )
   } catch {
     return false
