@@ -204,7 +204,7 @@ export class Doors {
     this.#removeSockets()
     for (const { server } of this.#servers) server.close()
     this.#webSockets.close()
-    for (const stream of this.#streams) stream.end({ drop: true })
+    for (const stream of this.#streams) stream.end()
     const deadline = performance.now() + GRACE_MS
     while (this.#reception.count > 0 && performance.now() < deadline) {
       this.#reception.dismissIdle()

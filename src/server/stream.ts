@@ -93,7 +93,7 @@ export class Stream {
 
   #finish(): void {
     this.#endLine()
-    this.end({ drop: false })
+    this.#close()
   }
 
   #add(piece: Buffer): void {
@@ -142,14 +142,18 @@ export class Stream {
   /** A token that the stream rests on has ended. */
   #endFor(reason: string): void {
     this.#conversation.say(encodeFailure(new Failure('unauthenticated', `The ${reason}.`)))
-    this.end({ drop: true })
+    this.end()
     setTimeout(() => this.#socket.destroy(), CLOSING_MS).unref() // who does not read is not waited for
   }
 
-  /** Takes no more calls; closes when those that were taken are answered. */
-  end({ drop }: { drop: boolean }): void {
+  /** Begins no more calls; closes when those under way are answered. */
+  end(): void {
+    this.#conversation.drop()
+    this.#close()
+  }
+
+  #close(): void {
     this.#ended = true
-    if (drop) this.#conversation.drop()
     this.#conversation.finish(() => this.#socket.end(() => this.#socket.destroy()))
   }
 }

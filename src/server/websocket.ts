@@ -37,12 +37,9 @@ class AnsweringSocket extends WebSocket {
   whenAnswered: (close: () => void) => void = (close) => close()
 
   override close(code?: number, reason?: string | Buffer): void {
-    const close = () => {
-      super.close(code, reason)
-      setTimeout(() => this.terminate(), CLOSING_MS).unref()
-    }
+    const close = () => super.close(code, reason)
     if (this.readyState === this.OPEN) this.whenAnswered(close)
-    else super.close(code, reason)
+    else close()
   }
 }
 
@@ -57,13 +54,15 @@ export class WebSocketDoor {
     this.#parts = parts
     const { frame, idle } = parts.limits()
     // Compression off: its memory is per connection, and mixing secrets with what others chose leaks them (CRIME).
-    this.#server = new WebSocketServer({
+    const options = {
       noServer: true,
       clientTracking: false,
       maxPayload: frame,
       perMessageDeflate: false,
+      closeTimeout: CLOSING_MS, // ws has it, its types have not
       WebSocket: AnsweringSocket,
-    })
+    }
+    this.#server = new WebSocketServer(options)
     this.#heartbeat = setInterval(() => this.#beat(), idle / 2).unref()
   }
 
@@ -121,6 +120,8 @@ class Session {
   readonly #connection: Connection
   readonly conversation: Conversation
   #heard = true
+  /** Since it is to be closed. */
+  #late: NodeJS.Timeout | undefined
 
   constructor(ws: AnsweringSocket, socket: Socket, origin: Origin, { exchange, limits }: Parts) {
     this.#ws = ws
@@ -136,20 +137,24 @@ class Session {
       resume: () => ws.resume(),
       end: (reason) => this.end(TOKEN_ENDED, reason),
     })
-    ws.whenAnswered = (close) => {
-      this.conversation.finish(close)
-      const giveUp = () => {
-        this.conversation.drop()
-        close()
-      }
-      setTimeout(giveUp, ANSWERS_MS).unref()
-    }
+    ws.whenAnswered = (close) => this.#whenAnswered(close)
+    ws.on('close', () => clearTimeout(this.#late))
     ws.on('error', () => {}) // ws closes the connection itself: 1007, 1009 and the like
     ws.on('pong', () => {
       this.#heard = true
     })
     ws.on('ping', () => this.#slowDown())
     ws.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary))
+  }
+
+  /** There may be several reasons, and as many as the peer likes. */
+  #whenAnswered(close: () => void): void {
+    this.conversation.finish(close)
+    const giveUp = () => {
+      this.conversation.drop()
+      close()
+    }
+    this.#late ??= setTimeout(giveUp, ANSWERS_MS).unref()
   }
 
   /** ws has answered it already; a stranger's next ones are read in their turn. */
